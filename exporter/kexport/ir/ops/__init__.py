@@ -1,0 +1,35 @@
+"""The ops of the graph, each specified once: inputs, attributes, type rule, meaning in NumPy.
+
+A family a file; importing this package registers them all.
+"""
+
+from kexport.ir.ops import (  # registers
+    convolution,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    reduction,
+    resize,
+    shape,
+)
+from kexport.ir.ops._registry import OpError, OpSpec, complete_attrs, get, infer_types, known_ops
+
+__all__ = [
+    "OpError",
+    "OpSpec",
+    "complete_attrs",
+    "convolution",
+    "elementwise",
+    "get",
+    "indexing",
+    "infer_types",
+    "known_ops",
+    "linear",
+    "normalization",
+    "pooling",
+    "reduction",
+    "resize",
+    "shape",
+]

@@ -1,0 +1,115 @@
+"""The lowering rules, found by Keras class name, and what a rule is given."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kexport.errors import LoweringError, UnknownLayerError
+from kexport.ir import Builder, Constant, Value
+from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
+
+
+@dataclass
+class Context:
+    """What a rule works with.
+
+    Attributes:
+        layer: the layer to lower; its config is complete and in Keras 3's vocabulary.
+        b: adds nodes; its origin is the layer's path.
+        provenance: who wrote the model, for the few rules whose meaning depends on it.
+        kwargs: the call's keyword arguments, tensors as :class:`Value`.
+        lower_model, lower_layer: lower a nested model or a wrapped layer on values.
+    """
+
+    layer: LayerSpec
+    b: Builder
+    provenance: Provenance
+    kwargs: Mapping[str, Any]
+    lower_model: Callable[[ModelSpec, Sequence[Value]], list[Value]]
+    lower_layer: Callable[[LayerSpec, Sequence[Value], Mapping[str, Any]], list[Value]]
+
+    def arg(self, name: str) -> Any:
+        """An argument of the layer.
+
+        Raises:
+            LoweringError: the config lacks it.
+        """
+        if name not in self.layer.config:
+            raise self.error(f"The config has no {name!r}")
+        return self.layer.config[name]
+
+    def has_weight(self, name: str) -> bool:
+        """Whether the layer has the weight called ``name``."""
+        return name in self.layer.weights
+
+    def weight(self, name: str) -> Constant:
+        """A weight by its Keras variable name.
+
+        Raises:
+            LoweringError: the file has none.
+        """
+        if name not in self.layer.weights:
+            raise self.error(f"The weight {name!r} is missing; the file has {list(self.layer.weights)}")
+        return self.layer.weights[name]
+
+    def weight_value(self, name: str) -> Value:
+        """The same as a constant value of the graph."""
+        return self.b.constant(self.weight(name), name=name)
+
+    def error(self, problem: str, *, hint: str | None = None) -> LoweringError:
+        """An error about this layer, to raise."""
+        return LoweringError(f"Layer {self.layer.path!r} ({self.layer.class_name}): {problem}.", hint=hint)
+
+
+class Rule(Protocol):
+    """A lowering rule: adds nodes through ``ctx.b`` and returns the layer's outputs.
+
+    ``inputs`` are the tensors of the call's first argument, flattened (one for most layers, several for a merge).
+    """
+
+    def __call__(self, ctx: Context, *inputs: Value) -> Value | list[Value]: ...
+
+
+_RULES: dict[str, Rule] = {}
+
+
+def lowers(*class_names: str) -> Callable[[Rule], Rule]:
+    """Register the decorated rule for these Keras classes.
+
+    Raises:
+        ValueError: one of them has a rule already.
+    """
+
+    def decorate(rule: Rule) -> Rule:
+        for name in class_names:
+            if name in _RULES:
+                raise ValueError(f"Two lowering rules are registered for {name!r}.")
+            _RULES[name] = rule
+        return rule
+
+    return decorate
+
+
+def known_layers() -> list[str]:
+    """The Keras classes that have a rule, sorted."""
+    return sorted(_RULES)
+
+
+def rule_for(layer: LayerSpec) -> Rule:
+    """The rule for a layer's class.
+
+    Raises:
+        UnknownLayerError: there is none.
+    """
+    rule = _RULES.get(layer.class_name)
+    if rule is None:
+        close = difflib.get_close_matches(layer.class_name, _RULES, n=3)
+        guess = f" Similar: {', '.join(close)}." if close else ""
+        raise UnknownLayerError(
+            f"Layer {layer.path!r} is a {layer.class_name!r}, for which no lowering is known.",
+            hint=f"Known layers: {', '.join(known_layers())}.{guess}",
+        )
+    return rule
