@@ -49,6 +49,7 @@ def _resize_axis(x: Array, axis: int, size: int, method: str) -> Array:
     weight = np.reshape(where - low, shape)
     before: Array = np.take(x, low, axis=axis)
     after: Array = np.take(x, np.minimum(low + 1, length - 1), axis=axis)
-    return before * (1 - weight) + after * weight
+    blended: Array = before * (1 - weight) + after * weight
+    return blended
 
 
