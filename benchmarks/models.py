@@ -1,0 +1,93 @@
+"""Builds the benchmark's model files, each once, into a cache folder: ``python benchmarks/models.py NAME FILE``.
+
+Weights are random with a fixed seed, batch-norm statistics and biases included, so that nothing folds away that would
+not fold in a trained model.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+#: name → (constructor in keras.applications, input shape)
+APPLICATIONS: dict[str, tuple[str, tuple[int, int, int]]] = {
+    "MobileNet": ("MobileNet", (224, 224, 3)),
+    "MobileNetV2": ("MobileNetV2", (224, 224, 3)),
+    "MobileNetV3Small": ("MobileNetV3Small", (224, 224, 3)),
+    "ResNet50": ("ResNet50", (224, 224, 3)),
+    "DenseNet121": ("DenseNet121", (224, 224, 3)),
+    "InceptionV3": ("InceptionV3", (299, 299, 3)),
+    "Xception": ("Xception", (299, 299, 3)),
+    "EfficientNetB0": ("EfficientNetB0", (224, 224, 3)),
+    "NASNetMobile": ("NASNetMobile", (224, 224, 3)),
+    "ConvNeXtTiny": ("ConvNeXtTiny", (224, 224, 3)),
+}
+
+
+def randomize(model: Any, seed: int = 0) -> None:
+    """Give every weight that a constructor leaves at 0 or 1 a value that a trained model might have."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        name = variable.path.rpartition("/")[2] if hasattr(variable, "path") else variable.name
+        shape = tuple(variable.shape)
+        if "moving_mean" in name or "bias" in name or "beta" in name:
+            variable.assign(rng.normal(0, 0.1, shape).astype("float32"))
+        elif "moving_variance" in name or "gamma" in name:
+            variable.assign(rng.uniform(0.5, 1.5, shape).astype("float32"))
+
+
+def dense_stack(megabytes: int) -> Any:
+    """A model of about ``megabytes`` of float32 weights in layers of 16 MB."""
+    import keras
+
+    width = 2048
+    inputs = keras.Input((width,))
+    x = inputs
+    for _ in range(max(1, megabytes // 16)):
+        x = keras.layers.Dense(width, activation="relu")(x)
+    return keras.Model(inputs, x)
+
+
+def deep_stack(layers: int) -> Any:
+    """A model of ``layers`` layers: convolution, batch normalization, activation, addition, in turn."""
+    import keras
+
+    inputs = keras.Input((8, 8, 8))
+    x = inputs
+    for _ in range(layers // 4):
+        y = keras.layers.Conv2D(8, 3, padding="same", use_bias=False)(x)
+        y = keras.layers.BatchNormalization()(y)
+        y = keras.layers.ReLU()(y)
+        x = keras.layers.Add()([x, y])
+    return keras.Model(inputs, x)
+
+
+def build(name: str) -> Any:
+    """The model called ``name``: an application, ``dense:MB`` or ``layers:N``."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    kind, _, size = name.partition(":")
+    if kind == "dense":
+        return dense_stack(int(size))
+    if kind == "layers":
+        return deep_stack(int(size))
+    constructor, shape = APPLICATIONS[name]
+    model = getattr(keras.applications, constructor)(weights=None, input_shape=shape)
+    randomize(model)
+    return model
+
+
+def main() -> None:
+    """Write the model named on the command line to the file named there."""
+    name, path = sys.argv[1], Path(sys.argv[2])
+    part = path.with_name(f"part-{path.name}")
+    build(name).save(part)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The official converter as a user runs it: ``python benchmarks/peer_tflite.py MODEL OUT [--batch-one]``.
+
+``--batch-one`` rebuilds the model with a fixed batch of 1 first, for a comparison of like with like.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+def main() -> None:
+    """Load, convert, write."""
+    source, out = sys.argv[1], Path(sys.argv[2])
+    model = keras.models.load_model(source, compile=False)
+    if "--batch-one" in sys.argv:
+        fixed = [keras.Input(batch_shape=(1, *t.shape[1:]), dtype=t.dtype, name=t.name) for t in model.inputs]
+        model = keras.Model(fixed, model(fixed if len(fixed) > 1 else fixed[0]))
+    out.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+if __name__ == "__main__":
+    main()
