@@ -14,9 +14,18 @@ from kexport.ir.ops import (  # registers
     resize,
     shape,
 )
-from kexport.ir.ops._registry import OpError, OpSpec, complete_attrs, get, infer_types, known_ops
+from kexport.ir.ops._registry import (
+    FUSED_ACTIVATIONS,
+    OpError,
+    OpSpec,
+    complete_attrs,
+    get,
+    infer_types,
+    known_ops,
+)
 
 __all__ = [
+    "FUSED_ACTIVATIONS",
     "OpError",
     "OpSpec",
     "complete_attrs",

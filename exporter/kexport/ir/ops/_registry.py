@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
 
 from kexport.ir.graph import Array, Attrs, GraphError, TensorType, Value
 
@@ -46,22 +48,59 @@ _OPS: dict[str, OpSpec] = {}
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 
 
-def register(name: str, *, attrs: Mapping[str, Any] | None = None, infer: Infer, compute: Compute, doc: str) -> None:
-    """Add an op.
+#: The activations that a fusable op may carry in its attribute ``activation``; the result goes through them last.
+FUSED_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "none": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "relu_n1_to_1": lambda x: np.clip(x, -1, 1),
+}
+
+
+def _with_activation(spec: OpSpec) -> OpSpec:
+    """``spec`` with the attribute ``activation`` (default ``"none"``), applied to its one output."""
+
+    def infer(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+        if attrs.get("activation", "none") not in FUSED_ACTIVATIONS:
+            raise OpError(f"activation is one of {list(FUSED_ACTIVATIONS)}. Received: {attrs['activation']!r}")
+        return spec.infer(inputs, attrs)
+
+    def compute(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
+        (result,) = spec.compute(inputs, attrs)
+        return [FUSED_ACTIVATIONS[attrs.get("activation", "none")](result)]
+
+    doc = f"{spec.doc} The result goes through ``activation``: {', '.join(FUSED_ACTIVATIONS)}."
+    return replace(spec, attrs={**spec.attrs, "activation": "none"}, infer=infer, compute=compute, doc=doc)
+
+
+def register(
+    name: str,
+    *,
+    attrs: Mapping[str, Any] | None = None,
+    infer: Infer,
+    compute: Compute,
+    doc: str,
+    fusable: bool = False,
+) -> None:
+    """Add an op; a ``fusable`` one may carry an activation (:data:`FUSED_ACTIVATIONS`).
 
     Raises:
         ValueError: the name is taken.
     """
     if name in _OPS:
         raise ValueError(f"The op {name!r} is registered twice.")
-    _OPS[name] = OpSpec(name, dict(attrs or {}), infer, compute, doc)
+    spec = OpSpec(name, dict(attrs or {}), infer, compute, doc)
+    _OPS[name] = _with_activation(spec) if fusable else spec
 
 
-def op(name: str, *, infer: Infer, attrs: Mapping[str, Any] | None = None) -> Callable[[_Rule], _Rule]:
+def op(
+    name: str, *, infer: Infer, attrs: Mapping[str, Any] | None = None, fusable: bool = False
+) -> Callable[[_Rule], _Rule]:
     """Register the decorated NumPy function as the op called ``name``; its docstring is the op's."""
 
     def decorate(compute: _Rule) -> _Rule:
-        register(name, attrs=attrs, infer=infer, compute=compute, doc=compute.__doc__ or "")
+        doc = compute.__doc__ or ""
+        register(name, attrs=attrs, infer=infer, compute=compute, doc=doc, fusable=fusable)
         return compute
 
     return decorate

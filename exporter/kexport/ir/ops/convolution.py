@@ -140,7 +140,7 @@ def pad_spatial(x: Array, pads: Sequence[tuple[int, int]], value: float = 0.0) -
     return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=value)
 
 
-@op("conv", infer=_conv_type, attrs={**_CONV_ATTRS, "groups": 1})
+@op("conv", infer=_conv_type, attrs={**_CONV_ATTRS, "groups": 1}, fusable=True)
 def conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: cross-correlation; kernel (*window, in / groups, out), bias (out,)."""
     x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
@@ -172,7 +172,7 @@ def _depthwise_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     return [TensorType(x.dtype, shape)]
 
 
-@op("depthwise_conv", infer=_depthwise_type, attrs=_CONV_ATTRS)
+@op("depthwise_conv", infer=_depthwise_type, attrs=_CONV_ATTRS, fusable=True)
 def depthwise_conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: each channel by its own kernels (*window, in, multiplier); output channel
     ``in * multiplier + m``; bias (in * multiplier,)."""
@@ -210,6 +210,7 @@ def transposed_full(length: Dim, window: int, stride: int, dilation: int) -> Dim
     "conv_transpose",
     infer=_transposed_type,
     attrs={"strides": REQUIRED, "crops": REQUIRED, "dilations": REQUIRED, "data_format": "channels_last"},
+    fusable=True,
 )
 def conv_transpose(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: the gradient of a convolution with kernel (*window, out, in); bias (out,).

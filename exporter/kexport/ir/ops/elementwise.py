@@ -143,7 +143,11 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
 }
 for _name, _function2 in _BINARY.items():
     register(
-        _name, infer=_broadcast, compute=_apply(_function2), doc=f"``{_name}(a, b)``, broadcasting; one dtype throughout."
+        _name,
+        infer=_broadcast,
+        compute=_apply(_function2),
+        doc=f"``{_name}(a, b)``, broadcasting; one dtype throughout.",
+        fusable=_name in ("add", "sub", "mul", "div"),
     )
 
 _COMPARISONS: dict[str, Callable[[Array, Array], Array]] = {

@@ -21,7 +21,7 @@ def _dense_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     return [TensorType(x.dtype, (*x.shape[:-1], kernel.shape[1]))]
 
 
-@op("dense", infer=_dense_type)
+@op("dense", infer=_dense_type, fusable=True)
 def dense(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: x (..., in) times kernel (in, out) plus bias (out,); shape (..., out)."""
     x, kernel, bias = inputs[0], inputs[1], optional(inputs, 2)

@@ -48,7 +48,7 @@ def _pool(x: Array, attrs: Attrs, fill: float, reduce: Callable[..., Array]) -> 
 _POOL_ATTRS = {"window": REQUIRED, "strides": REQUIRED, "padding": REQUIRED, "data_format": "channels_last"}
 
 
-@op("max_pool", infer=_pool_type, attrs=_POOL_ATTRS)
+@op("max_pool", infer=_pool_type, attrs=_POOL_ATTRS, fusable=True)
 def max_pool(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """The maximum of each ``window``; padding never wins."""
     (x,) = inputs
@@ -56,7 +56,7 @@ def max_pool(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     return [from_channels_last(_pool(x, attrs, lowest, np.max), attrs["data_format"])]
 
 
-@op("avg_pool", infer=_pool_type, attrs={**_POOL_ATTRS, "count_include_pad": False})
+@op("avg_pool", infer=_pool_type, attrs={**_POOL_ATTRS, "count_include_pad": False}, fusable=True)
 def avg_pool(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """The mean of each ``window``: over the elements that are not padding, or, ``count_include_pad``, over all of
     the window with the padding as zeros."""
