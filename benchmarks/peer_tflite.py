@@ -15,7 +15,9 @@ import tensorflow as tf
 def main() -> None:
     """Load, convert, write."""
     source, out = sys.argv[1], Path(sys.argv[2])
-    model = keras.models.load_model(source, compile=False)
+    from keras.src.applications.convnext import LayerScale  # saved, but not registered, by keras.applications
+
+    model = keras.models.load_model(source, compile=False, custom_objects={"LayerScale": LayerScale})
     if "--batch-one" in sys.argv:
         fixed = [keras.Input(batch_shape=(1, *t.shape[1:]), dtype=t.dtype, name=t.name) for t in model.inputs]
         model = keras.Model(fixed, model(fixed if len(fixed) > 1 else fixed[0]))

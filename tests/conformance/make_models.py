@@ -1,0 +1,76 @@
+"""Builds and saves the conformance models and records what they compute.
+
+``python make_models.py keras3-tensorflow|keras3-jax|keras2 FOLDER``: for each row of ``cases.CASES`` that this writer builds,
+writes ``<id>.keras``, ``<id>.h5`` and ``<id>.npz`` (inputs ``in/<name>``, outputs ``out/<position>``). Run in a process of
+its own, since a process has one Keras backend: JAX computes the rows that TensorFlow has no CPU kernels for, and ``keras2`` is
+tf_keras.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cases import CASES, Case
+
+SAMPLES = 3
+
+
+def sample(case: Case, position: int, shape: tuple[int | None, ...], dtype: str, rng: np.random.Generator) -> Any:
+    """An input array of ``SAMPLES`` samples."""
+    known = [SAMPLES, *(case.lengths if dim is None else dim for dim in shape[1:])]
+    if position in case.integers:
+        return rng.integers(0, case.integers[position], known).astype(dtype)
+    return rng.normal(0, 1.5, known).astype(dtype)
+
+
+def make(case: Case, keras: Any, folder: Path) -> None:
+    """Save the row's model and record it."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(7)
+    model = case.build(keras)
+    rng = np.random.default_rng(11)
+    inputs = [
+        sample(case, i, tuple(t.shape), t.dtype if isinstance(t.dtype, str) else t.dtype.name, rng)
+        for i, t in enumerate(model.inputs)
+    ]
+    names = [t.name.partition(":")[0] for t in model.inputs]
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    arrays = {f"in/{name}": array for name, array in zip(names, inputs, strict=True)}
+    arrays |= {f"out/{index}": np.asarray(array) for index, array in enumerate(outputs)}
+    for suffix in case.formats:
+        model.save(str(folder / f"{case.id}{suffix}"))
+    np.savez(folder / f"{case.id}.npz", **arrays)
+
+
+def main() -> None:
+    """Make every row of the writer named on the command line."""
+    writer, _, backend = sys.argv[1].partition("-")
+    folder = Path(sys.argv[2])
+    os.environ.update(KERAS_BACKEND=backend or "tensorflow", CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", JAX_PLATFORMS="cpu")
+    warnings.filterwarnings("ignore")
+    if writer == "keras3":
+        import keras
+    else:
+        import tf_keras as keras
+    failures = []
+    for case in CASES:
+        if writer in case.only and backend in ("", case.reference_backend):
+            try:
+                make(case, keras, folder)
+            except Exception as error:
+                failures.append(f"{case.id}: {type(error).__name__}: {error}")
+    if failures:
+        sys.exit("These rows could not be built:\n" + "\n".join(failures))
+
+
+if __name__ == "__main__":
+    main()

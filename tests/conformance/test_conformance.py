@@ -1,0 +1,54 @@
+"""Every row of the conformance table, as each Keras saved it, on every target's own runtime."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cases import CASES, Case
+from conformance_models import model_folder
+
+from kexport import plugins
+from kexport.loading import load
+from kexport.lowering import lower
+
+#: Relative to the output's range, for float32 arithmetic.
+TOLERANCE = 1e-5
+
+ROWS = [
+    pytest.param(case, writer, suffix, target, id=f"{case.id}-{writer}{suffix}-{target}")
+    for case in CASES
+    for writer in case.only
+    for suffix in case.formats
+    for target in plugins.target_names()
+]
+
+
+@pytest.mark.parametrize(("case", "writer", "suffix", "target"), ROWS)
+def test_row(case: Case, writer: str, suffix: str, target: str, tmp_path: Path) -> None:
+    folder = model_folder(writer)
+    recorded = np.load(folder / f"{case.id}.npz")
+    samples = len(recorded[recorded.files[0]])
+    spec = load(folder / f"{case.id}{suffix}")
+    format_ = plugins.target(target)
+    options = {option.name: option.default for option in format_.options}
+    artifact = format_.emit(format_.legalize(lower(spec, batch=samples), options), tmp_path, options)
+    runtime = plugins.runtime(format_.runtime)
+    outputs = runtime.run(artifact.main, {name: recorded[f"in/{name}"] for name in spec.input_names})
+    assert list(outputs) == list(spec.output_names)
+    for index, name in enumerate(spec.output_names):
+        expected, computed = recorded[f"out/{index}"], outputs[name]
+        assert computed.shape == expected.shape
+        assert computed.dtype == expected.dtype
+        span = max(float(np.ptp(expected)), float(np.abs(expected).max()), 1e-6)
+        np.testing.assert_allclose(computed, expected, rtol=0, atol=TOLERANCE * span, equal_nan=True)
+
+
+def test_ids_are_unique() -> None:
+    ids = [case.id for case in CASES]
+    assert len(set(ids)) == len(ids)
