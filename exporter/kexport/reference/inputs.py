@@ -1,0 +1,118 @@
+"""Golden inputs, derived from a lowered graph: the same on every day and machine."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from kexport.errors import UsageError
+from kexport.ir import Array, Graph, Node, Value, dims, dtypes
+from kexport.reference.lengths import batch_symbols, choose_lengths
+from kexport.reference.ranges import first_affine, index_range
+
+SAMPLES = 4
+
+#: Fewer samples are drawn of inputs so large that four would hold more elements than this (256 MB of float32).
+MAX_ELEMENTS = 1 << 26
+
+
+def golden_inputs(
+    graph: Graph, *, samples: int | None = None, seed: int = 0, lengths: Mapping[str, int] | None = None
+) -> dict[str, Array]:
+    """Inputs that exercise a graph as it came from lowering, by name.
+
+    Integers are within the range of the tables that they index; floats are standard normal after the graph's own
+    first scaling (0 to 255 where that is the rescaling of pixels); dynamic dimensions get somewhat more than the
+    least lengths that keep every dimension positive.
+
+    Args:
+        graph: a graph with its lowering's ops (before passes move scales about).
+        samples: how many; by default :data:`SAMPLES`, fewer for very large inputs, at least one.
+        seed: another seed draws other numbers.
+        lengths: lengths for dynamic dimensions, by symbol; those not named are derived.
+
+    Returns:
+        Arrays of shape (samples, …) in the dtypes of the graph's inputs, in their order.
+
+    Raises:
+        UsageError: an input takes text, a length is unknown or not positive, or none can be found.
+    """
+    bindings = {**choose_lengths(graph), **_checked(graph, lengths or {})}
+    count = samples if samples is not None else _sample_count(graph, bindings)
+    if count < 1:
+        raise UsageError(f"At least one sample is needed. Received: {count}")
+    bindings.update(dict.fromkeys(batch_symbols(graph), count))
+    users = graph.users()
+    return {
+        name: _draw(graph, value, users, bindings, (count, *_tail(value, bindings)), _random(name, seed))
+        for name, value in zip(graph.input_names, graph.inputs, strict=True)
+    }
+
+
+def _checked(graph: Graph, lengths: Mapping[str, int]) -> dict[str, int]:
+    known = [name for name in graph.symbols() if name not in batch_symbols(graph)]
+    for name, length in lengths.items():
+        if name not in known or length < 1:
+            shown = ", ".join(known) or "none"
+            raise UsageError(
+                f"Lengths are positive, of dynamic dimensions ({shown}). Received: {name}={length}"
+            )
+    return dict(lengths)
+
+
+def _tail(value: Value, bindings: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(dims.evaluate(dim, bindings) for dim in value.shape[1:])
+
+
+def _sample_count(graph: Graph, bindings: Mapping[str, int]) -> int:
+    elements = sum(int(np.prod(_tail(value, bindings))) for value in graph.inputs)
+    return max(1, min(SAMPLES, MAX_ELEMENTS // max(elements, 1)))
+
+
+def _random(name: str, seed: int) -> np.random.RandomState:
+    # RandomState's streams are frozen (NEP 19); Generator's may change with any NumPy release.
+    return np.random.RandomState(zlib.crc32(f"{seed}/{name}".encode()))
+
+
+def _draw(
+    graph: Graph,
+    value: Value,
+    users: Mapping[Value, list[Node]],
+    bindings: Mapping[str, int],
+    shape: tuple[int, ...],
+    random: np.random.RandomState,
+) -> Array:
+    dtype = dtypes.numpy_dtype(value.dtype)
+    if value.dtype == "bool":
+        return random.random_sample(shape) < 0.5
+    if value.dtype == "string":
+        name = graph.input_names[graph.inputs.index(value)]
+        raise UsageError(
+            f"Input {name!r} takes text, which can't be made up.", hint="Give it with --samples file.npz."
+        )
+    rows = index_range(value, users, bindings)
+    if rows is not None:
+        return _integers(random, _clipped(rows, dtype), shape).astype(dtype)
+    affine = first_affine(graph, value, users)
+    if dtypes.is_integer(value.dtype):
+        pixels = affine.takes_pixels or value.dtype == "uint8"
+        return _integers(random, _clipped((0, 255 if pixels else 9), dtype), shape).astype(dtype)
+    if affine.takes_pixels:
+        return (random.random_sample(shape) * 255).astype(dtype)
+    return affine.inverse(random.standard_normal(shape)).astype(dtype)
+
+
+def _clipped(ends: tuple[int, int], dtype: np.dtype[np.generic]) -> tuple[int, int]:
+    if dtype.kind not in "iu":
+        # Floats that are cast to indices: a float32 holds every integer up to 2**24.
+        return max(ends[0], 0), min(ends[1], 1 << {2: 11, 4: 24, 8: 53}[dtype.itemsize])
+    info = np.iinfo(dtype.name)
+    return max(ends[0], int(info.min)), min(ends[1], int(info.max))
+
+
+def _integers(random: np.random.RandomState, ends: tuple[int, int], shape: tuple[int, ...]) -> Array:
+    # From uniform doubles: the stream of randint differs between platforms with and without a 64-bit long.
+    low, high = ends
+    return low + np.floor(random.random_sample(shape) * (high - low + 1)).astype(np.int64)

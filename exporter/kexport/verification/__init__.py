@@ -1,0 +1,10 @@
+"""Whether an artifact computes what the model's own Keras computed, and where the two part."""
+
+from __future__ import annotations
+
+from kexport.verification.compare import OutputRow, compare
+from kexport.verification.localize import Drift, localize
+from kexport.verification.verdict import Verdict
+from kexport.verification.verify import run_artifact, verify
+
+__all__ = ["Drift", "OutputRow", "Verdict", "compare", "localize", "run_artifact", "verify"]

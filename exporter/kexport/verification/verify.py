@@ -1,0 +1,124 @@
+"""Runs an artifact on golden inputs and compares what it computes with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kexport.contracts import Artifact, Port, Runtime
+from kexport.errors import MissingDependencyError, UsageError, VerificationError
+from kexport.ir import Array, dims, dtypes
+from kexport.reference.golden import Golden
+from kexport.verification.compare import compare
+from kexport.verification.verdict import Verdict
+
+
+def verify(
+    artifact: Artifact,
+    runtime: Runtime,
+    golden: Golden,
+    *,
+    tolerance: float,
+    bounds: Mapping[str, float] | None = None,
+) -> Verdict:
+    """Run ``artifact`` on every golden sample and compare each output.
+
+    Args:
+        artifact: ``main`` is where the runtime finds it.
+        runtime: runs it.
+        golden: inputs and reference outputs under the names of the artifact's signature.
+        tolerance: of the error relative to an output's range (:mod:`kexport.verification.compare`).
+        bounds: by output, the largest magnitude its function can give (``output_bounds``).
+
+    Raises:
+        MissingDependencyError: the runtime can't run here.
+        UsageError: the golden vectors are not of this signature.
+        VerificationError: the runtime refuses the artifact, or its outputs have other names.
+    """
+    computed = run_artifact(artifact, runtime, golden.inputs)
+    for port in artifact.signature.outputs:
+        if port.name not in golden.outputs:
+            raise UsageError(
+                f"The golden vectors have no output {port.name!r}. Received: {', '.join(golden.outputs)}"
+            )
+    rows = tuple(
+        compare(
+            port.name,
+            golden.outputs[port.name],
+            computed[port.name],
+            tolerance=tolerance,
+            bound=(bounds or {}).get(port.name, 0.0),
+        )
+        for port in artifact.signature.outputs
+    )
+    return Verdict(rows, tolerance, golden.samples, runtime.version(), golden.computed_by)
+
+
+def run_artifact(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs of ``artifact`` for all samples, by name; runs them in chunks of the artifact's batch, the last
+    one filled up with its last sample. Raises as :func:`verify` does."""
+    why = runtime.available()
+    if why is not None:
+        raise MissingDependencyError(f"The artifact can't be run here: {why}")
+    given = {port.name: _fitting(port, inputs) for port in artifact.signature.inputs}
+    samples = len(next(iter(given.values())))
+    batch = _batch(artifact, samples)
+    chunks = []
+    for start in range(0, samples, batch):
+        chunk = {name: _filled(array[start : start + batch], batch) for name, array in given.items()}
+        outputs = _run(artifact, runtime, chunk)
+        wanted = min(batch, samples - start)
+        chunks.append({name: array[:wanted] for name, array in outputs.items()})
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _run(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    try:
+        outputs = runtime.run(artifact.main, inputs)
+    except (RuntimeError, ValueError) as error:
+        # What runtimes raise for a file they don't accept.
+        raise VerificationError(f"{runtime.version()} does not run the artifact: {error}") from error
+    names = [port.name for port in artifact.signature.outputs]
+    missing = [name for name in names if name not in outputs]
+    if missing:
+        raise VerificationError(
+            f"The artifact has outputs {', '.join(outputs)} in {runtime.version()}; {', '.join(missing)} is missing."
+        )
+    return {name: np.asarray(outputs[name]) for name in names}
+
+
+def _fitting(port: Port, inputs: Mapping[str, Array]) -> Array:
+    if port.name not in inputs:
+        raise UsageError(f"The golden vectors have no input {port.name!r}. Received: {', '.join(inputs)}")
+    array, wanted = np.asarray(inputs[port.name]), port.type
+    tail = wanted.shape[1:]
+    fits = array.ndim == len(wanted.shape) and all(
+        not isinstance(dim, int) or dim == size for dim, size in zip(tail, array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise UsageError(
+            f"Input {port.name!r} of the artifact has shape {dims.format_shape(wanted.shape)}. "
+            f"Received golden inputs of {array.shape}"
+        )
+    if wanted.dtype == "string":
+        return array
+    cast: Array = array.astype(dtypes.numpy_dtype(wanted.dtype))
+    if array.dtype.kind in "iub" and not np.array_equal(cast, array):
+        raise UsageError(
+            f"Input {port.name!r} of the artifact is {wanted.dtype}, which can't hold the golden inputs."
+        )
+    return cast
+
+
+def _batch(artifact: Artifact, samples: int) -> int:
+    """The fixed batch of the artifact; all samples where it is dynamic."""
+    for port in artifact.signature.inputs:
+        if port.type.shape and isinstance(port.type.shape[0], int):
+            return port.type.shape[0]
+    return samples
+
+
+def _filled(array: Array, batch: int) -> Array:
+    missing = batch - len(array)
+    return array if missing <= 0 else np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
