@@ -3,13 +3,17 @@
 One pass a file; targets choose, parametrise and order them.
 """
 
+from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
 from kexport.passes.dead_code import dead_code
+from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
+from kexport.passes.fuse_pad import fuse_pad
 from kexport.passes.infrastructure import Pass, Property, as_pass, fixpoint, run_pass, run_passes
 from kexport.passes.layout import layout
 from kexport.passes.lift_1d import lift_1d
 from kexport.passes.rewriting import Rewriter, Rule
+from kexport.passes.simplify import simplify
 
 __all__ = [
     "Pass",
@@ -17,12 +21,16 @@ __all__ = [
     "Rewriter",
     "Rule",
     "as_pass",
+    "common_subexpressions",
     "constant_folding",
     "dead_code",
     "fixpoint",
+    "fold_scale_shift",
     "fuse_activation",
+    "fuse_pad",
     "layout",
     "lift_1d",
     "run_pass",
     "run_passes",
+    "simplify",
 ]

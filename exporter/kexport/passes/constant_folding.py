@@ -50,7 +50,8 @@ def constant_folding(graph: Graph) -> bool:
 
     Given::
 
-        a = transpose(kernel); b = mul(a, two)
+        a = transpose(kernel)
+        b = mul(a, two)
         c = dense(x, b)
 
     Result::

@@ -41,7 +41,8 @@ def dead_code(graph: Graph) -> bool:
 
     Given::
 
-        a = relu(x); b = tanh(x)
+        a = relu(x)
+        b = tanh(x)
         return a
 
     Result::

@@ -22,7 +22,9 @@ def fusable_activation(node: Node) -> str | None:
     return None
 
 
-def fuse_activation(ops: Collection[str], activations: Collection[str] = ("relu", "relu6", "relu_n1_to_1")) -> Pass:
+def fuse_activation(
+    ops: Collection[str], activations: Collection[str] = ("relu", "relu6", "relu_n1_to_1")
+) -> Pass:
     """Fuse ``activations`` into the ``ops`` before them, where nothing else reads what is in between.
 
     Given::

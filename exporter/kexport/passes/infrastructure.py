@@ -99,4 +99,6 @@ def fixpoint(*steps: Pass, bound: int = 8) -> Pass:
 def _check_properties(graph: Graph, one: Pass, properties: Sequence[Property], verb: str) -> None:
     for wanted in properties:
         if not wanted.holds(graph):
-            raise GraphError(f"The pass {one.name} {verb} {wanted.name}, which does not hold for {graph.name!r}.")
+            raise GraphError(
+                f"The pass {one.name} {verb} {wanted.name}, which does not hold for {graph.name!r}."
+            )

@@ -57,8 +57,10 @@ def lift_1d(ops: Collection[str] = WINDOW_OPS) -> Pass:
 
     Given::
 
-        a = conv(x, k1); b = relu(a)                        # x: (batch, length, channels)
-        c = conv(b, k2); d = add(b, c)
+        a = conv(x, k1)
+        b = relu(a)  # x: (batch, length, channels)
+        c = conv(b, k2)
+        d = add(b, c)
         return d
 
     Result::

@@ -22,6 +22,7 @@ class Rewriter:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._cleaned = remove_dead(graph)  # what is dead reads nothing
         self.builder = Builder.for_graph(graph)
         self.visits = 0
         self._uses: dict[Value, int] = {}
@@ -41,7 +42,7 @@ class Rewriter:
         return value.producer if self.uses(value) == 1 else None
 
     def run(self, rule: Rule) -> bool:
-        """Visit every node once; whether any was replaced."""
+        """Visit every node once; whether the graph changed."""
         nodes: list[Node] = []
         for node in self.graph.nodes:
             self.visits += 1
@@ -56,7 +57,7 @@ class Rewriter:
             nodes += new
             self._replace(node, new, made)
         if not self._replaced:
-            return False
+            return self._cleaned
         self.graph.nodes = nodes
         self.graph.outputs = [self._final(value) for value in self.graph.outputs]
         self.graph.layer_outputs = {path: self._final(v) for path, v in self.graph.layer_outputs.items()}

@@ -138,7 +138,9 @@ class Mover:
         if view.is_noop(value.shape):
             return value
         if (value, view) not in self._constants:
-            self._constants[value, view] = self.builder.constant(view.of_constant(value.constant), name="view")
+            self._constants[value, view] = self.builder.constant(
+                view.of_constant(value.constant), name="view"
+            )
         return self._constants[value, view]
 
     # The walk.
@@ -314,14 +316,21 @@ def _wanted_views(graph: Graph, form: WindowForm | None) -> Mapping[Value, View]
     return wanted
 
 
-def common_view(mover: Mover, values: Sequence[Value], rank: int, fits: Callable[[View], bool]) -> View | None:
+def common_view(
+    mover: Mover, values: Sequence[Value], rank: int, fits: Callable[[View], bool]
+) -> View | None:
     """The view of ``rank`` beneath which an op on ``values`` computes most cheaply; None for as they are.
 
     The views that the values have are tried, those that ``fits`` allows.
     """
     views = [_axis_view(mover, value).lifted(rank) for value in values if value.constant is None]
-    best, best_cost = None, sum(
-        view_cost(_axis_view(mover, value), mover.placed(value).base) for value in values if value.constant is None
+    best, best_cost = (
+        None,
+        sum(
+            view_cost(_axis_view(mover, value), mover.placed(value).base)
+            for value in values
+            if value.constant is None
+        ),
     )
     for view in dict.fromkeys(views):
         if view.is_identity or not fits(view):

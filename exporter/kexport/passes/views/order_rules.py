@@ -31,7 +31,9 @@ def order_broadcasting(mover: Mover, node: Node) -> list[Placed] | None:
         if not value.shape or value.shape[-1] == 1:
             operands.append(mover.seen(value))
         elif value.constant is not None:
-            operands.append(mover.builder.constant(order.restored(value.constant, value.rank - 1), name="order"))
+            operands.append(
+                mover.builder.constant(order.restored(value.constant, value.rank - 1), name="order")
+            )
         elif isinstance(entry.view, FeatureOrder) and entry.view.segments == order.segments:
             operands.append(entry.base)
         else:

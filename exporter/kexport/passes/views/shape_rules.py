@@ -193,7 +193,9 @@ def reshape_runs(before: Shape, after: Shape) -> list[tuple[list[int], list[int]
     return runs
 
 
-def _static_runs(before: Shape, after: Shape, old: list[int], new: list[int]) -> list[tuple[list[int], list[int]]]:
+def _static_runs(
+    before: Shape, after: Shape, old: list[int], new: list[int]
+) -> list[tuple[list[int], list[int]]]:
     inner = (*(before[axis] for axis in old), *(after[axis] for axis in new))
     if not old and not new:
         return []
