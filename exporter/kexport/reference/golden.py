@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,12 @@ MAX_ENTRIES = 100_000
 #: More than this is only reached by a zip made to do so, once there is enough of it to hurt.
 MAX_RATIO = 200
 FREE_BYTES = 256 << 20
+
+#: What zipfile raises for a damaged archive, from its own reading, decoding and unpacking.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
 
 _KINDS = "biufUS"
 _GROUPS = ("inputs", "outputs", "layers")
@@ -95,7 +103,7 @@ def write_arrays(path: Path, entries: Iterator[tuple[str, Array]]) -> None:
                 info.create_system = 3  # the same on Windows
                 info.external_attr = 0o644 << 16
                 with archive.open(info, "w", force_zip64=True) as stream:
-                    np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+                    np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
@@ -168,7 +176,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
                 return {"": _read_array(path, "", file, path.stat().st_size)}
         with zipfile.ZipFile(path) as archive:
             return dict(_read_entries(path, archive))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise _refused(path, f"It is not a whole .npz file ({error})") from error
     except OSError as error:
         raise _refused(path, f"It can't be read: {error.strerror or error}") from error
@@ -198,14 +206,7 @@ def _read_entries(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str, A
 def _read_array(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
     """One ``.npy``, its size checked against its header before anything of that size is allocated."""
     try:
-        version = np.lib.format.read_magic(stream)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_header is None:
-            raise ValueError(f"unknown .npy version {version}")
-        shape, fortran, dtype = read_header(stream)
+        shape, fortran, dtype = _read_header(stream)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, EOFError) as error:
         raise _refused(path, f"Its entry {name!r} has no readable .npy header ({error})") from error
     if dtype.hasobject or dtype.kind not in _KINDS:
@@ -222,6 +223,15 @@ def _read_array(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
         raise _refused(path, f"Its entry {name!r} is cut short")
     array: Array = np.ndarray(shape, dtype, data, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
+    raise ValueError(f"unknown .npy version {version}")
 
 
 def _refused(path: Path, why: str) -> ModelReadError:

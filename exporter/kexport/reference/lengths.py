@@ -38,12 +38,16 @@ def choose_lengths(graph: Graph) -> dict[str, int]:
     if not names:
         return {}
     least = _least(graph, names, batch)
+    wanted = _dynamic_dims(graph)
     sized = [_Sized(node.op, node.inputs, node.attrs) for node in graph.nodes if _is_dynamic(node.inputs)]
+    positive = []
     for lengths in _candidates(least):
         bound = {**lengths, **dict.fromkeys(batch, 1)}
-        if all(entry.fits(bound) for entry in sized):
-            return lengths
-    return next(_candidates(least))
+        if _positive(wanted, bound):
+            positive.append(lengths)
+            if all(entry.fits(bound) for entry in sized):
+                return lengths
+    return positive[0]
 
 
 def too_short(graph: Graph, lengths: Mapping[str, int]) -> bool:
@@ -98,6 +102,8 @@ def _candidates(least: Mapping[str, int]) -> Iterator[dict[str, int]]:
         yield dict.fromkeys(start, -(-common // multiple) * multiple)
     for more in range(1, 65):
         yield dict.fromkeys(start, common + more)
+    for factor in (16, 4, 1):
+        yield {name: length * factor for name, length in least.items()}
 
 
 def _dynamic_dims(graph: Graph) -> list[Symbolic]:

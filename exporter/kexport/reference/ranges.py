@@ -12,7 +12,7 @@ import numpy as np
 from kexport.ir import Array, Graph, Node, Value, dims
 
 #: Ops whose result holds elements of the traced input, as they were.
-_PASSING = frozenset(
+_MOVING = frozenset(
     [
         "identity",
         "cast",
@@ -26,8 +26,8 @@ _PASSING = frozenset(
         "pad",
         "tile",
     ]
-    + ["broadcast_to", "reverse", "clip", "relu", "maximum", "minimum", "select"]
 )
+_PASSING = _MOVING | {"broadcast_to", "reverse", "clip", "relu", "maximum", "minimum", "select"}
 
 #: A scale that maps pixels 0..255 to about [0, 1] or [-1, 1]: from 1/512 (half of 1/255) to 1/64 (twice 1/127.5).
 _PIXEL_SCALE = (1 / 512, 1 / 64)

@@ -23,6 +23,7 @@ then each line on standard input, a JSON object, is answered by one on standard 
 from __future__ import absolute_import, division, print_function, unicode_literals
 
 import argparse
+import collections
 import hashlib
 import io
 import json
@@ -224,12 +225,24 @@ def load_custom_objects(path):
     return dict((key, value) for key, value in scope.items() if not key.startswith("_"))
 
 
-def load_model(library, path, weights=None, custom_objects=None):
+def load(options):
+    """The library and the model that the command line names. The file is looked into before Keras is imported, which
+    takes seconds.
+
+    Returns:
+        (library, recorder)
+    """
+    if not options.custom_objects:
+        check_config(read_config(options.model))
+    library = import_library(options.library)
+    custom = load_custom_objects(options.custom_objects) if options.custom_objects else {}
+    if custom:
+        check_config(read_config(options.model), known=custom)
+    return library, Recorder(library, load_model(library, options.model, options.weights, custom))
+
+
+def load_model(library, path, weights, custom):
     """The model in a ``.h5``, ``.hdf5``, ``.keras`` or ``.json`` (then with ``weights``) file."""
-    custom = custom_objects or {}
-    config = read_config(path)
-    if config is not None:
-        check_config(config, known=custom)
     models = library.module.models
     if path.endswith(".json"):
         with io.open(path, encoding="utf-8") as file:
@@ -261,21 +274,22 @@ def flatten(item):
 
 def functional(model):
     """The model's layer graph: the model itself, or what a Sequential model keeps inside."""
-    for name in ("_functional", "model"):
-        inner = getattr(model, name, None)
-        if type(model).__name__ == "Sequential" and inner is not None and hasattr(inner, "layers"):
-            return inner
+    if _own_nodes(model) is None:
+        for name in ("_functional", "model"):
+            inner = getattr(model, name, None)
+            if inner is not None and _own_nodes(inner) is not None:
+                return inner
     return model
 
 
 def nodes_by_depth(model):
     """The nodes of a model's layer graph by depth, from Keras's own bookkeeping; None without a layer graph."""
-    graph = functional(model)
-    for name in ("_nodes_by_depth", "nodes_by_depth"):
-        table = getattr(graph, name, None)
-        if table:
-            return table
-    return None
+    return _own_nodes(functional(model))
+
+
+def _own_nodes(model):
+    table = getattr(model, "_nodes_by_depth", None) or getattr(model, "nodes_by_depth", None)
+    return table if isinstance(table, dict) and table else None
 
 
 def layer_of(tensor):
@@ -373,7 +387,7 @@ class Recorder(object):
 
     def layers(self, inputs):
         """What every layer call computed, by its key, for arrays in the order of the inputs."""
-        found = {}
+        found = collections.OrderedDict()
         _record_layers(self.library, self.model, inputs, "", found, {})
         return found
 
@@ -742,9 +756,7 @@ def describe(library):
 
 def record(options):
     """Load, predict and write; returns a line about what was done."""
-    library = import_library(options.library)
-    custom = load_custom_objects(options.custom_objects) if options.custom_objects else None
-    recorder = Recorder(library, load_model(library, options.model, options.weights, custom))
+    library, recorder = load(options)
     if options.inputs:
         inputs = read_inputs(options.inputs, recorder.input_names)
         outputs = recorder.predict(inputs)
@@ -772,9 +784,7 @@ def serve(options, answers):
     names are the caller's, in its order.
     """
     requests = _Requests()
-    library = import_library(options.library)
-    custom = load_custom_objects(options.custom_objects) if options.custom_objects else None
-    recorder = Recorder(library, load_model(library, options.model, options.weights, custom))
+    library, recorder = load(options)
     ready = dict(describe(library), ready=True)
     ready.update(input_names=recorder.input_names, output_names=recorder.output_names)
     _answer(answers, ready)

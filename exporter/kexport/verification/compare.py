@@ -65,7 +65,8 @@ def compare(
 
     Args:
         name: what the row is called.
-        reference, computed: the same shape; dtypes may differ in width.
+        reference: what Keras computed.
+        computed: the same shape; the dtype may differ in width.
         tolerance: of the relative error.
         bound: the largest magnitude that the output's function can give (1 after a sigmoid or softmax), 0 where
             unknown. An error below the spacing of float32 at the bound always passes: far into saturation the range

@@ -51,17 +51,16 @@ class Verdict:
     @property
     def warnings(self) -> Sequence[str]:
         """What passed and deserves a look all the same."""
-        lines = [
+        nan = [
             f"Output {row.name!r} is NaN in {row.nan} elements, in the reference too."
             for row in self.rows
             if row.nan
         ]
-        for row in self.rows:
-            if row.passed and row.argmax_agreement is not None and row.argmax_agreement < 1:
-                lines.append(
-                    f"Output {row.name!r}: the largest element agrees at {row.argmax_agreement:.1%} of positions."
-                )
-        return lines
+        return nan + [
+            f"Output {row.name!r}: the largest element agrees at {row.argmax_agreement:.1%} of positions."
+            for row in self.rows
+            if row.passed and row.argmax_agreement is not None and row.argmax_agreement < 1
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the manifest; errors that are infinite become None, which JSON can hold."""
