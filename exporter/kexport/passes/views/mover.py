@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from kexport.ir import Builder, Graph, Node, Value
+from kexport.ir.ops import complete_attrs
 from kexport.passes.dead_code import remove_dead
 from kexport.passes.views.order import FeatureOrder
 from kexport.passes.views.view import View, op_view, view_of
@@ -93,6 +94,10 @@ class Mover:
         self._made: dict[tuple[Value, Seen], Value] = {}
         self._graph_views = _graph_views(graph)
         self._constants: dict[tuple[Value, View], Value] = {}
+        self._taken: set[Node] = set()
+        self._by_inputs: dict[tuple[str, tuple[Value | None, ...]], list[Node]] = {}
+        for node in graph.nodes:
+            self._by_inputs.setdefault((node.op, tuple(node.inputs)), []).append(node)
         self._wanted = _wanted_views(graph, form)
 
     # What rules use.
@@ -103,14 +108,19 @@ class Mover:
 
     def emit(self, op: str, *inputs: Value | None, **attrs: Any) -> Value:
         """Add a node of one output; return that."""
-        value = self.builder.op(op, *inputs, **attrs)
-        self._take_built()
+        (value,) = self.emit_all(op, *inputs, **attrs)
         return value
 
     def emit_all(self, op: str, *inputs: Value | None, **attrs: Any) -> list[Value]:
-        """Add a node; return its outputs."""
+        """Add a node; return its outputs. A node of the graph that is just that is taken instead of a new one."""
+        filled = complete_attrs(op, attrs)
+        for node in self._by_inputs.get((op, inputs), ()):
+            if node.attrs == filled and node not in self._taken:
+                self._take(node)
+                return node.outputs
         values = self.builder.ops(op, *inputs, **attrs)
-        self._take_built()
+        self._nodes += self.builder.nodes
+        self.builder.nodes = []
         return values
 
     def see(self, base: Value, view: Seen) -> Value:
@@ -194,7 +204,7 @@ class Mover:
         inputs = [None if value is None else self.seen(value) for value in node.inputs]
         if inputs != node.inputs:
             self._rewired[node] = inputs
-        self._nodes.append(node)
+        self._take(node)
         for value in node.outputs:
             self._prepare(value)
 
@@ -207,13 +217,13 @@ class Mover:
         self._placed[value] = Placed(base, wanted.inverse())
         self._made[base, wanted.inverse()] = value
 
-    def _take_built(self) -> None:
-        self._nodes += self.builder.nodes
-        self.builder.nodes = []
+    def _take(self, node: Node) -> None:
+        self._taken.add(node)
+        self._nodes.append(node)
 
     def _apply_view(self, base: Value, view: View) -> Value:
         if node := self._graph_views.get((base, view)):
-            self._nodes.append(node)
+            self._take(node)
             return node.output
         steps = view.steps(base.shape)
         if len(steps) == 1:
@@ -362,6 +372,7 @@ def beneath(mover: Mover, value: Value, view: View) -> Value:
 
 def move_views(graph: Graph, form: WindowForm | None = None) -> bool:
     """Bring window ops into ``form`` and carry all views along; whether the graph changed."""
+    cleaned = remove_dead(graph)  # what is dead wants nothing
     if not any(view_of(node) is not None for node in graph.nodes) and (form is None or has_form(graph, form)):
-        return False
-    return Mover(graph, form).run()
+        return cleaned
+    return Mover(graph, form).run() or cleaned
