@@ -180,6 +180,7 @@ class Mover:
             x = self._converted(node.input(0), placed, wanted)
             self._formed = True
             self._placed[node.output] = Placed(self._form.build(self, node, x), wanted.inverse())
+            self._prepare(node.output)
             return True
         return self._move_beneath(node)
 
@@ -210,12 +211,16 @@ class Mover:
 
     def _prepare(self, value: Value) -> None:
         """Make the form that a later op wants at once, so that all that is between computes in it."""
-        wanted = self._wanted.get(value)
-        if wanted is None or wanted.is_noop(value.shape):
+        wanted, placed = self._wanted.get(value), self.placed(value)
+        if wanted is None or not isinstance(placed.view, View):
             return
-        base = self.see(value, wanted)
+        composed = placed.view.then(wanted)
+        if composed.is_noop(placed.base.shape):
+            return
+        base = self.see(placed.base, composed)
         self._placed[value] = Placed(base, wanted.inverse())
-        self._made[base, wanted.inverse()] = value
+        if placed.view.is_identity:
+            self._made[base, wanted.inverse()] = placed.base
 
     def _take(self, node: Node) -> None:
         self._taken.add(node)
