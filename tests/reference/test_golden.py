@@ -24,7 +24,10 @@ META = {"keras": "3.15.1", "backend": "jax 0.10.2", "library": "keras", "seed": 
 
 def sample() -> Golden:
     return Golden(
-        inputs={"image/raw": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "ids": np.array([[1], [2]], np.int64)},
+        inputs={
+            "image/raw": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+            "ids": np.array([[1], [2]], np.int64),
+        },
         outputs={"übung": np.array([[0.5], [np.nan]], np.float16), "flag": np.array([True, False])},
         layers={"block/dense:1#2": np.zeros((2, 0, 3), np.float32), "text": np.array(["a", "bc"])},
         meta=META,
@@ -100,7 +103,10 @@ BAD_CONTENTS = {
     "nameless": (entries(**{"inputs/": np.zeros(2)}), "inputs/"),
     "sample counts": (entries(**{"outputs/y": np.zeros((3, 1))}), "the same samples"),
     "no sample dimension": (entries(**{"outputs/y": np.zeros(())}), "the same samples"),
-    "no samples": (entries(**{"inputs/x": np.zeros((0, 1)), "outputs/y": np.zeros((0, 1))}), "the same samples"),
+    "no samples": (
+        entries(**{"inputs/x": np.zeros((0, 1)), "outputs/y": np.zeros((0, 1))}),
+        "the same samples",
+    ),
     "complex": (entries(**{"outputs/y": np.zeros((2, 1), complex)}), "numbers, bools or text"),
     "dates": (entries(**{"outputs/y": np.zeros((2, 1), "M8[s]")}), "numbers, bools or text"),
     "records": (entries(**{"outputs/y": np.zeros((2,), [("a", "f4")])}), "numbers, bools or text"),
@@ -141,7 +147,9 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
         load_golden(tmp_path)
 
 
-@pytest.mark.parametrize("contents", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + bytes(64), b"\x93NUMPY", b"x" * 1000])
+@pytest.mark.parametrize(
+    "contents", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + bytes(64), b"\x93NUMPY", b"x" * 1000]
+)
 def test_what_is_no_npz_is_refused(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "bad.npz"
     path.write_bytes(contents)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.graphs import graph_of
 
 from kexport.errors import ModelReadError, UsageError
 from kexport.ir import Builder, Graph, TensorType, Value, dims, symbol
 from kexport.ir.evaluate import evaluate
 from kexport.reference import golden_inputs, samples_from_file
 from kexport.reference.lengths import choose_lengths, least_lengths
+from support.graphs import graph_of
 
 BATCH = symbol("batch")
 TIME = symbol("time")
@@ -54,7 +54,10 @@ def test_inputs_are_the_same_in_any_process() -> None:
     )
     printed = {
         subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }
@@ -127,7 +130,9 @@ def scaled(*steps: tuple[str, object], shape: tuple[dims.Dim, ...] = (BATCH, 6, 
     return graph_of({"image": TensorType("float32", shape)}, body)
 
 
-@pytest.mark.parametrize("steps", [[("mul", 1 / 255)], [("mul", 1 / 127.5), ("sub", 1)], [("div", 255), ("sub", 0.5)]])
+@pytest.mark.parametrize(
+    "steps", [[("mul", 1 / 255)], [("mul", 1 / 127.5), ("sub", 1)], [("div", 255), ("sub", 0.5)]]
+)
 def test_rescaled_inputs_are_pixels(steps: list[tuple[str, object]]) -> None:
     drawn = golden_inputs(scaled(*steps), samples=20)["image"]
     assert 0 <= drawn.min() < 5
@@ -148,7 +153,9 @@ def conv_graph(window: int, *, crop: int = 0, extra: str = "") -> Graph:
         if crop:
             y = b.op("slice", y, begin=(0, crop, 0), end=(None, -crop, None), strides=(1, 1, 1))
         if more:
-            y = b.op("add", y, b.op("slice", more[0], begin=(0, 0, 0), end=(None, None, None), strides=(1, 1, 1)))
+            y = b.op(
+                "add", y, b.op("slice", more[0], begin=(0, 0, 0), end=(None, None, None), strides=(1, 1, 1))
+            )
         return {"y": y}
 
     inputs = {"x": TensorType("float32", (BATCH, TIME, 2))}
@@ -178,7 +185,10 @@ def test_inputs_that_are_added_get_lengths_that_fit() -> None:
     def body(b: Builder, x: Value, z: Value) -> Mapping[str, Value]:
         return {"y": b.op("add", x, z)}
 
-    shapes = {"x": TensorType("float32", (BATCH, TIME, 2)), "z": TensorType("float32", (BATCH, symbol("time_1"), 2))}
+    shapes = {
+        "x": TensorType("float32", (BATCH, TIME, 2)),
+        "z": TensorType("float32", (BATCH, symbol("time_1"), 2)),
+    }
     drawn = golden_inputs(graph_of(shapes, body))
     assert drawn["x"].shape == drawn["z"].shape
 
@@ -187,7 +197,10 @@ def test_inputs_that_are_not_combined_get_lengths_of_their_own() -> None:
     def body(b: Builder, x: Value, z: Value) -> Mapping[str, Value]:
         return {"y": b.op("relu", x), "w": b.op("relu", z)}
 
-    shapes = {"x": TensorType("float32", (BATCH, TIME)), "z": TensorType("float32", (BATCH, symbol("time_1")))}
+    shapes = {
+        "x": TensorType("float32", (BATCH, TIME)),
+        "z": TensorType("float32", (BATCH, symbol("time_1"))),
+    }
     lengths = choose_lengths(graph_of(shapes, body))
     assert lengths["time"] != lengths["time_1"]
 
@@ -195,7 +208,9 @@ def test_inputs_that_are_not_combined_get_lengths_of_their_own() -> None:
 def test_an_input_cropped_by_another_gets_a_longer_one() -> None:
     def body(b: Builder, x: Value, z: Value) -> Mapping[str, Value]:
         shorter = dims.subtract(TIME, symbol("other"))
-        return {"y": b.op("broadcast_to", b.op("reduce_sum", x, axes=(1,), keepdims=True), shape=(1, shorter))}
+        return {
+            "y": b.op("broadcast_to", b.op("reduce_sum", x, axes=(1,), keepdims=True), shape=(1, shorter))
+        }
 
     shapes = {"x": TensorType("float32", (1, TIME)), "z": TensorType("float32", (1, symbol("other")))}
     lengths = choose_lengths(graph_of(shapes, body))
@@ -218,7 +233,9 @@ def test_lengths_halved_and_doubled_are_multiples() -> None:
 def test_no_possible_length_is_an_error() -> None:
     def body(b: Builder, x: Value) -> Mapping[str, Value]:
         nothing = dims.subtract(dims.floor_div(TIME, 2), TIME)
-        return {"y": b.op("broadcast_to", b.op("reduce_sum", x, axes=(1,), keepdims=True), shape=(1, nothing))}
+        return {
+            "y": b.op("broadcast_to", b.op("reduce_sum", x, axes=(1,), keepdims=True), shape=(1, nothing))
+        }
 
     with pytest.raises(UsageError, match="No lengths"):
         golden_inputs(graph_of({"x": TensorType("float32", (1, TIME))}, body))

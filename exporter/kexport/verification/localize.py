@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kexport.contracts import Artifact, Runtime
-from kexport.ir import Array, Graph, GraphError, Value
+from kexport.ir import Array, Graph, GraphError
 from kexport.ir.evaluate import evaluate
 from kexport.reference.golden import Golden
 from kexport.verification.compare import compare
@@ -95,36 +95,33 @@ class _Search:
         self.outputs = {name: _one(golden.outputs[name], sample) for name in graph.output_names}
         self.layers = {key: _one(array, sample) for key, array in golden.layers.items()}
         self.keys = [key for key in topological_keys(graph) if key in self.layers]
+        self.in_numpy: dict[str, Array] = {}
 
     def in_lowering(self) -> Drift | None:
         """The first layer that the lowered graph itself gets wrong."""
-        wanted = [self.graph.layer_outputs[key] for key in self.keys] + list(self.graph.outputs)
-        arrays = self._evaluate(wanted)
-        if arrays is None:
-            return None
-        computed = dict(zip(self.keys, arrays, strict=False))
-        drifted = self._first(computed, self.tolerance * _NUMPY_MARGIN)
-        if drifted is None:
-            return None
-        key, error = drifted
-        return self._drift(
-            key,
-            error,
-            "lowering",
-            "The graph already computes something else there, before any pass: the layer was lowered otherwise than "
-            "Keras computes it.",
-        )
+        self.in_numpy = self._evaluate()
+        drifted = self._first(self.in_numpy, self.tolerance * _NUMPY_MARGIN)
+        return self._lowered_wrongly(*drifted) if drifted is not None else None
 
-    def _evaluate(self, wanted: Sequence[Value]) -> list[Array] | None:
-        """The values on the sample; None where NumPy can't run the graph."""
+    def _lowered_wrongly(self, key: str, error: float) -> Drift:
+        why = (
+            "The graph already computes something else there, before any pass: the layer was lowered otherwise than "
+            "Keras computes it."
+        )
+        return self._drift(key, error, "lowering", why)
+
+    def _evaluate(self) -> dict[str, Array]:
+        """The layers' values on the sample; empty where NumPy can't run the graph."""
+        wanted = [self.graph.layer_outputs[key] for key in self.keys]
         batch = self.graph.inputs[0].shape[0]
         count = batch if isinstance(batch, int) else 1
         arrays = [np.repeat(self.inputs[name], count, axis=0) for name in self.graph.input_names]
         try:
             with np.errstate(all="ignore"):
-                return [array[:1] if array.ndim else array for array in evaluate(self.graph, arrays, wanted)]
+                values = evaluate(self.graph, arrays, wanted)
         except (GraphError, ValueError, KeyError):
-            return None
+            return {}
+        return {key: array[:1] for key, array in zip(self.keys, values, strict=True)}
 
     def in_emission(self) -> Drift | None:
         """The first layer that the artifact gets wrong though the graph is right."""
@@ -132,6 +129,8 @@ class _Search:
         drifted = self._first(computed, self.tolerance)
         if drifted is not None:
             key, error = drifted
+            if self._first({k: v for k, v in self.in_numpy.items() if k == key}, self.tolerance) is not None:
+                return self._lowered_wrongly(key, error)
             return self._drift(
                 key,
                 error,
