@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kexport.ir import Array, Graph, TensorType
+if TYPE_CHECKING:
+    # Not at run time: a target's name and options are read by `kexport --help`, which NumPy's import would slow down.
+    from kexport.ir import Array, Graph, TensorType
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Runtime(Protocol):
         """The outputs by their signature names, for inputs by theirs."""
         ...
 
-    def benchmark(self, artifact: Path, inputs: Mapping[str, Array], *, runs: int, threads: int) -> Mapping[str, Any]:
+    def benchmark(
+        self, artifact: Path, inputs: Mapping[str, Array], *, runs: int, threads: int
+    ) -> Mapping[str, Any]:
         """Seconds a call: ``{"median": s, "fastest": s, "runs": n, "threads": n}``."""
         ...

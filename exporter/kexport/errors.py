@@ -4,6 +4,7 @@ The tree, with the exit code that the command line gives each::
 
     KexportError                     1  (never raised itself)
     ├── UsageError                   2  an option or argument can't be what it is
+    │   └── OutputError              2  the output can't be written there: a full disk, an unwritable folder
     ├── ModelReadError               3  the file can't be read as a Keras model
     │   └── UnsafeModelError         3  the file asks for something a model file may not ask for
     ├── LoweringError                4  a layer can't be lowered
@@ -18,6 +19,11 @@ A message states the rule that was broken, then ``Received: …``, then what to 
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kexport.verification import Drift, Verdict
 
 
 class KexportError(Exception):
@@ -38,6 +44,10 @@ class UsageError(KexportError):
     """An option, an argument or a combination of them can't be carried out."""
 
     exit_code = 2
+
+
+class OutputError(UsageError):
+    """What was asked for can't be written where it was asked for."""
 
 
 class ModelReadError(KexportError):
@@ -65,9 +75,14 @@ class UnsupportedOpError(LoweringError):
 
 
 class VerificationError(KexportError):
-    """The artifact ran, and its outputs are not the reference's."""
+    """The artifact ran, and its outputs are not the reference's.
+
+    ``verdict`` is the comparison and ``drift`` the first layer that drifts, where they are known.
+    """
 
     exit_code = 5
+    verdict: Verdict | None = None
+    drift: Drift | None = None
 
 
 class BudgetError(KexportError):

@@ -1,0 +1,37 @@
+"""Export, inspect, record and verify, as functions with typed results. The command line is built on these."""
+
+from __future__ import annotations
+
+from kexport.api.exporting import export
+from kexport.api.inspecting import inspect
+from kexport.api.recording import record
+from kexport.api.results import (
+    ExportResult,
+    InspectResult,
+    LayerRow,
+    ModelInfo,
+    PortInfo,
+    RecordResult,
+    TargetReport,
+    TargetResult,
+    VerifyResult,
+    VerifyRow,
+)
+from kexport.api.verifying import verify
+
+__all__ = [
+    "ExportResult",
+    "InspectResult",
+    "LayerRow",
+    "ModelInfo",
+    "PortInfo",
+    "RecordResult",
+    "TargetReport",
+    "TargetResult",
+    "VerifyResult",
+    "VerifyRow",
+    "export",
+    "inspect",
+    "record",
+    "verify",
+]

@@ -1,0 +1,39 @@
+"""The options of targets, completed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kexport.contracts import Target
+from kexport.errors import UsageError
+
+
+def complete(targets: Sequence[Target], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """For each target every option it has: the value given, or its default.
+
+    Raises:
+        UsageError: no target has an option of that name, or the value is of another type.
+    """
+    known = {option.name for target in targets for option in target.options}
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"None of the targets ({', '.join(target.name for target in targets)}) has an option {name!r}.",
+                hint=f"Their options: {', '.join(sorted(known)) or 'none'}.",
+            )
+    return {target.name: _of(target, given) for target in targets}
+
+
+def _of(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {}
+    for option in target.options:
+        value = given.get(option.name, option.default)
+        # An integer is a fine float; a bool is no number.
+        fits = isinstance(value, option.type) and (option.type is bool or not isinstance(value, bool))
+        if option.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value, fits = float(value), True
+        if not fits and not (value is None and option.default is None):
+            raise UsageError(f"The option {option.name!r} is a {option.type.__name__}. Received: {value!r}")
+        chosen[option.name] = value
+    return chosen

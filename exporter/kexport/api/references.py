@@ -1,0 +1,160 @@
+"""Where an export's golden vectors come from: a file, the model's own Keras, or nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from kexport.api.source import Source
+from kexport.errors import NotVerifiedError, UsageError
+from kexport.ir import Array, Graph
+from kexport.reference import Golden, golden_inputs, load_golden, samples_from_file
+
+GoldenLike = str | os.PathLike[str] | Golden
+SamplesLike = str | os.PathLike[str] | Mapping[str, Any]
+
+
+class Vectors(Protocol):
+    """Golden vectors for one graph. Use it as a context manager."""
+
+    def prepare(self, graph: Graph) -> None:
+        """Settle the inputs, from the graph as it was lowered."""
+
+    def golden(self) -> Golden:
+        """Inputs and outputs.
+
+        Raises:
+            NotVerifiedError: they can't be had.
+        """
+        ...
+
+    def layers(self) -> Golden | None:
+        """The same with what every layer computed; None where that can't be had."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class _Held:
+    """Vectors that need nothing to be ended."""
+
+    def prepare(self, graph: Graph) -> None:
+        """Nothing depends on the graph."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to end."""
+
+
+class Given(_Held):
+    """A golden file's."""
+
+    def __init__(self, golden: Golden) -> None:
+        self._golden = golden
+
+    def golden(self) -> Golden:
+        """What the file holds."""
+        return self._golden
+
+    def layers(self) -> Golden | None:
+        """What the file holds, if layers were recorded."""
+        return self._golden if self._golden.layers else None
+
+
+class Unavailable(_Held):
+    """None, because no reference could be started."""
+
+    def __init__(self, error: NotVerifiedError) -> None:
+        self._error = error
+
+    def golden(self) -> Golden:
+        """Raises what kept the reference from starting."""
+        raise self._error
+
+    def layers(self) -> Golden | None:
+        """None."""
+        return None
+
+
+class Computed:
+    """The model's own Keras's."""
+
+    def __init__(self, reference: Any, samples: SamplesLike | None) -> None:
+        self._reference = reference
+        self._samples = samples
+        self._inputs: dict[str, Array] = {}
+        self._output_names: list[str] = []
+
+    def prepare(self, graph: Graph) -> None:
+        """Take the user's samples, or derive inputs from the graph."""
+        self._inputs = _inputs(graph, self._samples)
+        self._output_names = list(graph.output_names)
+
+    def golden(self) -> Golden:
+        """What Keras computes."""
+        golden: Golden = self._reference.predict(self._inputs, output_names=self._output_names)
+        return golden
+
+    def layers(self) -> Golden | None:
+        """What Keras computes in every layer; None where only the outputs could be had."""
+        try:
+            golden: Golden = self._reference.predict(
+                self._inputs, output_names=self._output_names, layers=True
+            )
+        except NotVerifiedError:
+            return None
+        return golden if golden.layers else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reference.close()
+
+
+def _inputs(graph: Graph, samples: SamplesLike | None) -> dict[str, Array]:
+    if samples is None:
+        return golden_inputs(graph)
+    if isinstance(samples, Mapping):
+        from kexport.reference.samples import check_inputs
+
+        if set(samples) != set(graph.input_names):
+            raise UsageError(
+                f"The samples hold an array for each input: {', '.join(graph.input_names)}. "
+                f"Received: {', '.join(samples)}"
+            )
+        return check_inputs(samples, graph, what="samples")
+    return samples_from_file(Path(samples), graph)
+
+
+def read_golden(golden: GoldenLike) -> Golden:
+    """Golden vectors from a file, or as they are; raises as ``load_golden`` does."""
+    return golden if isinstance(golden, Golden) else load_golden(Path(golden))
+
+
+def start(source: Source, samples: SamplesLike | None) -> Vectors:
+    """Start the model's own Keras, which loads the model while the caller goes on."""
+    if source.path is None:
+        from kexport.reference.live import LiveReference
+
+        return Computed(LiveReference(source.live), samples)
+    from kexport.reference import Reference
+
+    try:
+        reference = Reference.start(source.path, source.spec.provenance, weights=source.weights)
+    except NotVerifiedError as error:
+        return Unavailable(error)
+    return Computed(reference, samples)

@@ -1,0 +1,147 @@
+"""``kexport --target tflite model.h5``."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import click
+
+from kexport.cli.console import Progress, show_error, show_warning
+from kexport.cli.options import (
+    batch_of,
+    dimensions_of,
+    input_shapes_of,
+    model_argument,
+    output_options,
+    reading_options,
+    trained_on_option,
+    with_options,
+)
+from kexport.errors import KexportError, UsageError
+
+
+class ExportCommand(click.Command):
+    """Its options are its own and those of the installed targets."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The targets' options stand after those of every export."""
+        own = super().get_params(ctx)
+        return [*own, *_target_options()]
+
+
+@cache
+def _target_options() -> tuple[click.Option, ...]:
+    from kexport import plugins
+
+    found: dict[str, click.Option] = {}
+    for name in plugins.target_names():
+        try:
+            target = plugins.target(name)
+        except KexportError:
+            # It is named by `kexport targets` and `kexport doctor`; here it only has no options to offer.
+            continue
+        for option in target.options:
+            flag = f"--{option.name.replace('_', '-')}"
+            if option.name not in found:
+                found[option.name] = click.Option(
+                    [flag, option.name],
+                    is_flag=option.type is bool,
+                    type=option.type,
+                    default=None,
+                    help=f"{option.help} [{name}]",
+                )
+    return tuple(found.values())
+
+
+@click.command("export", cls=ExportCommand, short_help="Export a model.")
+@with_options(
+    model_argument,
+    click.option(
+        "--target", "-t", "targets", multiple=True, required=True, help="The format to export to. Repeatable."
+    ),
+    click.option(
+        "--output", "-o", type=click.Path(), metavar="DIR", help="The export folder.  [default: MODEL_export]"
+    ),
+    click.option(
+        "--batch",
+        default="1",
+        show_default=True,
+        metavar="N|dynamic",
+        help="The batch of the artifact's inputs.",
+    ),
+    reading_options,
+    trained_on_option,
+    click.option(
+        "--golden",
+        type=click.Path(),
+        metavar="FILE",
+        help="Verify with these golden vectors instead of Keras.",
+    ),
+    click.option(
+        "--samples", type=click.Path(), metavar="FILE", help="Verify with these inputs (.npz by input name)."
+    ),
+    click.option("--no-verify", is_flag=True, help="Write the artifact without running it."),
+    output_options,
+)
+def command(
+    model: str,
+    targets: tuple[str, ...],
+    output: str | None,
+    batch: str,
+    weights: str | None,
+    dims: tuple[str, ...],
+    input_shapes: tuple[str, ...],
+    trained_on: str | None,
+    golden: str | None,
+    samples: str | None,
+    no_verify: bool,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+    **options: Any,
+) -> int:
+    """Export MODEL (.h5, .hdf5, .keras, or .json with --weights) and verify each artifact on its own runtime.
+
+    Writes an export folder with the artifacts, manifest.json and golden.npz, whole and verified, or nothing at all.
+    """
+    if no_verify and (golden or samples):
+        raise UsageError("--no-verify verifies nothing: leave out --golden and --samples.")
+    import kexport
+
+    with Progress(quiet=quiet) as progress:
+        result = kexport.export(
+            model,
+            targets,
+            output=output,
+            batch=batch_of(batch),
+            dimensions=dimensions_of(dims),
+            input_shape=input_shapes_of(input_shapes),
+            weights=weights,
+            trained_on=trained_on,
+            golden=golden,
+            samples=samples,
+            verify=not no_verify,
+            options={name: value for name, value in options.items() if value is not None},
+            progress=progress,
+        )
+    _report(result, as_json=as_json)
+    return result.exit_code
+
+
+def _report(result: Any, *, as_json: bool) -> None:
+    if as_json:
+        from kexport.reporting.as_json import export_json
+
+        click.echo(export_json(result), nl=False)
+    else:
+        from kexport.reporting.terminal import export_text
+
+        click.echo(export_text(result), nl=False)
+    for target in result.targets:
+        if target.status == "unavailable":
+            show_warning(f"{target.target} is not verified. {target.reason}")
+        for line in target.verdict.warnings if target.verdict else ():
+            show_warning(line)
+    for name, error in result.failures.items():
+        show_error(f"{name}: {error.message}", error.hint)

@@ -1,0 +1,94 @@
+"""The program ``kexport``: its commands, and how every error ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from kexport import __version__
+from kexport.cli.commands import DefaultGroup
+from kexport.cli.console import show_error
+from kexport.errors import KexportError
+
+INTERNAL_ERROR = 1
+INTERRUPTED = 130
+TERMINATED = 143
+
+_HELP = """Export trained Keras models, and verify each artifact on its own runtime.
+
+\b
+  kexport --target tflite model.h5      writes model_export/, or says what stops it
+  kexport inspect model.h5              what the model is and what it can be exported to
+  kexport COMMAND --help                the options of a command
+
+Exit codes: 0 done and verified, 2 usage, 3 the model can't be read, 4 a layer can't be exported, 5 outputs differ,
+7 something must be installed, 8 exported but not verified.
+"""
+
+
+@click.group(
+    cls=DefaultGroup,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="kexport")
+def cli() -> None:
+    """Every command is in a module of its own, imported when it is called."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line with these arguments; the exit code."""
+    debug = "--debug" in arguments
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(arguments)
+    except KexportError as error:
+        _show_traceback(debug)
+        show_error(error.message, error.hint)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        show_error("Interrupted. Nothing was written.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`kexport … | head`). Python must not find that out again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        _show_traceback(debug)
+        show_error(
+            f"Internal error: {type(error).__name__}: {error}",
+            "This is a bug of kexport. Run again with --debug for the traceback.",
+        )
+        return INTERNAL_ERROR
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: list[str]) -> int:
+    code = cli.main(arguments, prog_name="kexport", standalone_mode=False)
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _show_traceback(wanted: bool) -> None:
+    if wanted:
+        traceback.print_exc()
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    # As an exception, so that unfinished folders are removed.
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,137 @@
+"""Results as text: tables on a terminal, the same tables in plain characters elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from kexport.api.results import ExportResult, InspectResult, ModelInfo, PortInfo, TargetResult, VerifyResult
+
+if TYPE_CHECKING:
+    from kexport.verification import Verdict
+
+#: Where the width is unknown, lines are not broken.
+_FILE_WIDTH = 200
+
+
+def export_text(result: ExportResult) -> str:
+    """The export folder, and for each artifact its size and how far it is from the reference."""
+    lines = [_model_line(result.model)]
+    for target in result.targets:
+        lines.append(f"{target.artifact}  {size_text(target.nbytes)}  {_status(target)}")
+        if target.verdict is not None:
+            lines.append(verdict_text(target.verdict).rstrip("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def _model_line(model: ModelInfo) -> str:
+    wrote = f"Keras {model.keras_version}" if model.keras_version else "Keras of unknown version"
+    on = f" on {model.backend}" if model.backend else ""
+    return f"{model.file or model.name}: {wrote}{on}, {model.layers} layers, {model.parameters:,} parameters"
+
+
+def _status(target: TargetResult) -> str:
+    return {"verified": "verified", "skipped": "not verified (as asked)", "unavailable": "NOT VERIFIED"}[
+        target.status
+    ]
+
+
+def size_text(nbytes: int) -> str:
+    """Bytes in the unit that reads best; decimal units, as disks and file managers count."""
+    if nbytes < 1000:
+        return f"{nbytes} B"
+    size = float(nbytes)
+    for unit in ("kB", "MB"):
+        size /= 1000
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.2f} GB"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A row an output: the greatest errors, the least cosine, and where the largest elements agree."""
+    rows = [
+        (
+            row.name,
+            shape_text(row.shape),
+            f"{row.max_abs_error:.2e}",
+            f"{row.max_rel_error:.2e}",
+            "" if row.cosine is None else f"{row.cosine:.9f}",
+            "" if row.argmax_agreement is None else f"{row.argmax_agreement:.1%}",
+            "pass" if row.passed else "FAIL",
+        )
+        for row in verdict.rows
+    ]
+    head = ("output", "shape", "max abs error", "of range", "cosine", "argmax agrees", "")
+    caption = (
+        f"{verdict.samples} samples on {verdict.runtime}, against {verdict.reference}; "
+        f"tolerance {verdict.tolerance:.0e} of the output's range\n"
+    )
+    return _table(head, rows, right=(2, 3, 4, 5)) + caption
+
+
+def verify_text(result: VerifyResult) -> str:
+    """A table an artifact, or what is wrong with it."""
+    lines = []
+    for row in result.rows:
+        lines.append(f"{row.artifact}  {'passed' if row.passed else 'FAILED'}")
+        if row.verdict is not None:
+            lines.append(verdict_text(row.verdict).rstrip("\n"))
+        if row.problem:
+            lines.append(row.problem)
+    return "\n".join(lines) + "\n"
+
+
+def inspect_text(result: InspectResult) -> str:
+    """The model, its layers, and what it can be exported to."""
+    rows = [
+        (
+            layer.path,
+            layer.class_name + ("" if layer.known else " (unknown)"),
+            ", ".join(shape_text(shape) for shape in layer.output_shapes) or "?",
+            f"{layer.parameters:,}",
+        )
+        for layer in result.layers
+    ]
+    model = result.model
+    lines = [
+        f"{_model_line(model)} ({model.format} file, {model.library}, {model.class_name} {model.name!r})",
+        *_ports("input", result.inputs),
+        *_ports("output", result.outputs),
+        _table(("layer", "class", "output shape", "parameters"), rows, right=(3,)).rstrip("\n"),
+    ]
+    for report in result.targets:
+        lines.append(f"{report.target}: {'can be exported' if report.exportable else 'can not be exported'}")
+        lines += [f"  {problem}" for problem in report.problems]
+    return "\n".join(lines) + "\n"
+
+
+def _ports(kind: str, ports: Iterable[PortInfo]) -> list[str]:
+    return [f"{kind} {port.name}: {port.dtype} {shape_text(port.shape)}" for port in ports]
+
+
+def shape_text(shape: Sequence[int | str]) -> str:
+    """``(batch, 28, 28, 1)``."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if terminal else box.ASCII2, show_edge=not terminal, pad_edge=False)
+    for index, name in enumerate(head):
+        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        # Names are the user's, and may hold what rich reads as markup.
+        table.add_row(*(Text(cell) for cell in row))
+    drawn = StringIO()
+    width = shutil.get_terminal_size((_FILE_WIDTH, 24)).columns if terminal else _FILE_WIDTH
+    Console(file=drawn, width=width, force_terminal=terminal, highlight=False).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines() if line.strip())
