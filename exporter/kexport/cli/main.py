@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         # Whoever read our output has gone (`kexport … | head`). Python must not find that out again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (a user is told in one line; --debug shows the rest)
         _show_traceback(debug)
         show_error(
             f"Internal error: {type(error).__name__}: {error}",

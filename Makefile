@@ -1,0 +1,51 @@
+# make demo    train a small model, export it, verify it, show the report
+# make test    what every change must pass
+# Everything runs in .venv, which `make setup` makes.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= auto
+DEMO := build/demo
+
+# Tests and tools compute on the CPU alone, and say nothing of it.
+export CUDA_VISIBLE_DEVICES := -1
+export TF_CPP_MIN_LOG_LEVEL := 3
+export JAX_PLATFORMS := cpu
+
+.PHONY: setup demo test test-all lint bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed (on Debian: apt install python3.11 python3-venv)." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv, then again." >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@mkdir -p $(DEMO)
+	$(BIN)/python examples/train_digits.py $(DEMO)/digits.keras
+	$(BIN)/kexport --target tflite $(DEMO)/digits.keras --output $(DEMO)/digits_export
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
+
+test-all: lint
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
