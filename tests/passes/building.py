@@ -34,7 +34,9 @@ class Net:
         return self.inputs[-1]
 
     def weights(self, *shape: int) -> Value:
-        return self.builder.constant(self.random.uniform(0.5, 1.5, shape) * self.random.choice([-1, 1], shape), "float32")
+        return self.builder.constant(
+            self.random.uniform(0.5, 1.5, shape) * self.random.choice([-1, 1], shape), "float32"
+        )
 
     def number(self, number: float) -> Value:
         return self.builder.constant(number, "float32")
@@ -60,11 +62,17 @@ class Net:
     ) -> Value:
         rank = x.rank - 2
         size = self.channels(x)
-        shapes = {"conv": (size // groups, out), "depthwise_conv": (size, out // size), "conv_transpose": (out, size)}
+        shapes = {
+            "conv": (size // groups, out),
+            "depthwise_conv": (size, out // size),
+            "conv_transpose": (out, size),
+        }
         kernel = self.weights(*(window,) * rank, *shapes[op])
         attrs: dict[str, Any] = {"strides": (stride,) * rank, "dilations": (dilation,) * rank}
         attrs["data_format"] = self.data_format
-        attrs["crops" if op == "conv_transpose" else "padding"] = ((0, 0),) * rank if padding == "valid" else padding
+        attrs["crops" if op == "conv_transpose" else "padding"] = (
+            ((0, 0),) * rank if padding == "valid" else padding
+        )
         if op == "conv":
             attrs["groups"] = groups
         self.builder.origin = f"conv{len(self.builder.nodes)}"
@@ -72,7 +80,9 @@ class Net:
         self.builder.origin = ""
         return made
 
-    def pool(self, x: Value, kind: str = "max_pool", window: int = 2, *, stride: int = 2, padding: Any = "valid") -> Value:
+    def pool(
+        self, x: Value, kind: str = "max_pool", window: int = 2, *, stride: int = 2, padding: Any = "valid"
+    ) -> Value:
         rank = x.rank - 2
         pads = ((0, 0),) * rank if padding == "valid" else padding
         attrs = {"window": (window,) * rank, "strides": (stride,) * rank, "padding": pads}

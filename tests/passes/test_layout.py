@@ -1,0 +1,190 @@
+"""A channels_first network becomes a channels_last one, with one transpose at its input and none inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from passes.building import BATCH, Net, apply, counts, ops
+
+from kexport.ir import GraphError, Value, symbol
+from kexport.passes import Pass, fixpoint, fold_scale_shift, layout, run_passes, simplify
+from kexport.passes.layout import window_ops_are
+
+
+def first(*shape: object) -> Net:
+    return Net(*shape, data_format="channels_first")
+
+
+def block(net: Net, x: Value, out: int, *, stride: int = 1, window: int = 3) -> Value:
+    return net.op("relu", net.norm(net.conv(x, out, window, stride=stride)))
+
+
+def resnet(net: Net) -> Value:
+    x = net.op("pad", net.x, pads=((0, 0), (0, 0), (3, 3), (3, 3)))
+    x = net.op("relu", net.norm(net.conv(x, 8, 7, stride=2, padding="valid")))
+    x = net.pool(net.op("pad", x, pads=((0, 0), (0, 0), (1, 1), (1, 1))), window=3)
+    for _ in range(2):
+        short = net.norm(net.conv(x, 8, 1))
+        x = net.op("relu", net.op("add", short, net.norm(net.conv(block(net, x, 4), 8))))
+    return net.op("softmax", net.dense(net.op("reduce_mean", x, axes=(2, 3)), 5), axis=1)
+
+
+def densenet(net: Net) -> Value:
+    x = net.conv(net.x, 4)
+    for _ in range(3):
+        grown = net.conv(net.op("relu", net.norm(x)), 4)
+        x = net.op("concat", x, grown, axis=1)
+    x = net.pool(net.conv(net.op("relu", net.norm(x)), 4, 1), "avg_pool")
+    return net.dense(net.flatten(net.op("relu", net.norm(x))), 5)
+
+
+def inception(net: Net) -> Value:
+    x = block(net, net.x, 4)
+    branches = [block(net, x, 2, window=1), block(net, block(net, x, 2, window=1), 4)]
+    branches.append(block(net, net.pool(x, "avg_pool", 3, stride=1, padding="same"), 2, window=1))
+    x = net.op("concat", *branches, axis=1)
+    return net.dense(net.op("reduce_max", x, axes=(2, 3), keepdims=False), 5)
+
+
+def squeeze_excite(net: Net) -> Value:
+    x = block(net, net.x, 8)
+    gate = net.op("reshape", net.op("reduce_mean", x, axes=(2, 3)), shape=(BATCH, 8, 1, 1))
+    gate = net.op("sigmoid", net.conv(net.op("relu", net.conv(gate, 2, 1)), 8, 1))
+    return net.dense(net.flatten(net.op("mul", x, gate)), 5)
+
+
+def two_flattens(net: Net) -> Value:
+    x = block(net, net.x, 4)
+    left, right = net.flatten(net.pool(x)), net.flatten(net.conv(x, 3))
+    joined = net.op("concat", left, right, net.op("reduce_mean", x, axes=(2, 3)), axis=1)
+    joined = net.op("relu", net.op("mul", joined, net.weights(int(str(joined.shape[1])))))
+    return net.dense(joined, 5)
+
+
+def per_location(net: Net) -> Value:
+    """A scale for every place of the image, a prelu, an upsampling, a crop: constants of all ranks."""
+    x = net.op("mul", net.conv(net.x, 4), net.weights(4, 12, 12))
+    x = net.op("prelu", x, net.weights(4, 1, 1))
+    x = net.op("resize", x, size=(24, 24), method="nearest", data_format="channels_first")
+    x = net.op("slice", x, begin=(0, 0, 2, 3), end=(None, None, -2, -1), strides=(1, 1, 1, 1))
+    x = net.op("maximum", x, net.weights(1, 4, 1, 1))
+    return net.dense(net.flatten(net.pool(x, "max_pool", 4, stride=4)), 5)
+
+
+def flatten_time(net: Net) -> Value:
+    """Channels and columns together as the features of each row: what a text reader does."""
+    x = block(net, net.x, 4)
+    rows = net.op("transpose", x, perm=(0, 2, 1, 3))
+    return net.dense(net.op("reshape", rows, shape=(BATCH, 12, 48)), 5)
+
+
+NETWORKS = [resnet, densenet, inception, squeeze_excite, two_flattens, per_location]
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+def test_one_transpose_at_the_input(build: Callable[[Net], Value]) -> None:
+    net = first(BATCH, 3, 12, 12)
+    graph = apply(net.graph(build(net)), layout("channels_last"))
+    assert counts(graph)["transpose"] == 1
+    assert graph.nodes[0].op == "transpose"
+    assert window_ops_are("channels_last").holds(graph)
+    assert not layout("channels_last")(graph)
+
+
+@pytest.mark.parametrize("build", [resnet, densenet, inception])
+def test_batch_normalizations_still_fold(build: Callable[[Net], Value]) -> None:
+    net = first(BATCH, 3, 12, 12)
+    passes: list[Pass] = [layout("channels_last"), fixpoint(simplify, fold_scale_shift)]
+    graph = apply(net.graph(build(net)), *passes)
+    if build is not densenet:
+        assert "mul" not in ops(graph)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_every_spatial_rank(rank: int, dynamic: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    lengths = [symbol(f"length{i}") if dynamic else 6 for i in range(rank)]
+    net = first(BATCH, 2, *lengths)
+    x = net.pool(block(net, block(net, net.x, 4), 6))
+    out = net.op("reduce_mean", x, axes=tuple(range(2, rank + 2)))
+    graph = apply(net.graph(net.dense(out, 3)), layout("channels_last"), length=6)
+    assert counts(graph)["transpose"] == 1
+
+
+def test_an_image_output_is_turned_back() -> None:
+    net = first(BATCH, 3, 8, 8)
+    graph = apply(net.graph(block(net, block(net, net.x, 4), 2)), layout("channels_last"))
+    assert ops(graph)[0] == ops(graph)[-1] == "transpose"
+    assert counts(graph)["transpose"] == 2
+
+
+def test_one_channel_needs_no_transpose() -> None:
+    """Digits are (1, 28, 28): only a dimension of 1 changes places."""
+    net = first(BATCH, 1, 8, 8)
+    graph = apply(net.graph(net.dense(net.flatten(block(net, net.x, 4)), 5)), layout("channels_last"))
+    assert "transpose" not in ops(graph)
+
+
+def test_channels_first_can_be_wanted_too() -> None:
+    net = Net(BATCH, 8, 8, 3)
+    x = block(net, block(net, net.x, 4), 4)
+    graph = apply(net.graph(net.dense(net.flatten(x), 5)), layout("channels_first"))
+    assert counts(graph)["transpose"] == 1
+    assert window_ops_are("channels_first").holds(graph)
+
+
+def test_branches_off_the_input_share_its_transpose() -> None:
+    net = first(BATCH, 3, 8, 8)
+    padded = net.op("pad", net.op("mul", net.x, net.number(2)), pads=((0, 0), (0, 0), (1, 1), (1, 1)))
+    left = net.conv(padded, 4, padding="valid")
+    right = net.conv(net.op("neg", net.x), 4)
+    graph = apply(net.graph(net.dense(net.flatten(net.op("add", left, right)), 2)), layout("channels_last"))
+    assert counts(graph)["transpose"] == 1
+
+
+def test_a_dense_kernel_is_permuted_without_being_read() -> None:
+    net = first(BATCH, 2, 4, 4)
+    out = net.dense(net.flatten(net.conv(net.x, 3)), 5)
+    kernel = net.builder.nodes[-1].input(1)
+    assert kernel.constant is not None
+    lazy = type(kernel.constant).lazy("float32", (48, 5), kernel.constant.numpy)
+    kernel.constant = lazy
+    graph = apply(net.graph(out), layout("channels_last"))
+    restated = graph.nodes[-1].input(1).constant
+    assert restated is not None
+    assert restated.is_lazy
+
+
+def test_a_matrix_product_takes_a_transpose_as_a_flag() -> None:
+    net = Net(BATCH, 4, 6)
+    graph = net.graph(net.op("matmul", net.x, net.op("transpose", net.x, perm=(0, 2, 1))))
+    graph = apply(graph, layout("channels_last"))
+    assert ops(graph) == ["matmul"]
+    assert graph.nodes[0].attrs["transpose_b"]
+
+
+def test_a_permute_that_is_needed_is_not_multiplied() -> None:
+    net = Net(BATCH, 4, 6)
+    turned = net.op("transpose", net.x, perm=(0, 2, 1))
+    graph = net.graph(net.op("relu", turned), net.op("tanh", turned))
+    assert counts(apply(graph, layout("channels_last")))["transpose"] == 1
+
+
+def test_text_reader() -> None:
+    net = first(BATCH, 2, 12, 12)
+    graph = apply(net.graph(flatten_time(net)), layout("channels_last"))
+    assert counts(graph)["transpose"] <= 2
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="Received: 'NHWC'"):
+        layout("NHWC")
+
+
+def test_the_format_is_ensured() -> None:
+    net = first(BATCH, 2, 12, 12)
+    graph = net.graph(net.conv(net.x, 3))
+    idle = Pass("idle", lambda graph: False, ensures=layout("channels_last").ensures)
+    with pytest.raises(GraphError, match="channels_last window ops"):
+        run_passes(graph, [idle])
