@@ -1,0 +1,64 @@
+"""What all parts of a loader share: who wrote the model, what to call it in an error, and checked access to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kexport.errors import ModelReadError
+from kexport.loading.spec import Provenance
+
+MAX_NESTING = 48
+"""Models and wrappers inside each other; Keras itself recurses several Python frames a level."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A load in progress.
+
+    Attributes:
+        label: what the user calls the model: its path, or its name when it is live.
+        provenance: who wrote it.
+        trained_on: the backend that trained the model: as the file says, else as the user does; ``""`` unknown.
+        input_shape: for a Sequential model without one: the shape of one sample (None for an unknown dimension).
+    """
+
+    label: str
+    provenance: Provenance
+    trained_on: str = ""
+    input_shape: tuple[int | None, ...] | None = None
+
+    def error(self, problem: str, *, hint: str | None = None) -> ModelReadError:
+        """An error about the model as a whole, to raise."""
+        return ModelReadError(f"{self.label}: {problem}.", hint=hint)
+
+    def mapping(self, value: object, what: str) -> Mapping[str, Any]:
+        """``value``, which must be a JSON object."""
+        if not isinstance(value, Mapping):
+            raise self.error(f"{what} must be a JSON object. Received: {shorten(value)}")
+        return value
+
+    def sequence(self, value: object, what: str) -> list[Any]:
+        """``value``, which must be a JSON array."""
+        if not isinstance(value, list | tuple):
+            raise self.error(f"{what} must be a JSON array. Received: {shorten(value)}")
+        return list(value)
+
+    def text(self, value: object, what: str) -> str:
+        """``value``, which must be a string that is not empty."""
+        if not isinstance(value, str) or not value:
+            raise self.error(f"{what} must be a name. Received: {shorten(value)}")
+        return value
+
+    def integer(self, value: object, what: str) -> int:
+        """``value``, which must be an integer of at least 0."""
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.error(f"{what} must be an integer of at least 0. Received: {shorten(value)}")
+        return value
+
+
+def shorten(value: object, limit: int = 120) -> str:
+    """``repr(value)``, cut: what a file holds may be of any length."""
+    text = repr(value[:limit] if isinstance(value, str | bytes | list | tuple) else value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,118 @@
+"""What a file is, told by its first bytes, and JSON read with bounds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kexport.errors import ModelReadError, UnsafeModelError
+from kexport.loading.archive import MAX_JSON_BYTES, TRUNCATED_HINT, decoded
+from kexport.loading.context import shorten
+
+MAX_JSON_DEPTH = 400
+"""A model nested 48 deep needs about 300: brackets around a layer, its config, its list of layers."""
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def kind_of(path: Path) -> str:
+    """``hdf5``, ``zip`` or ``json``.
+
+    Raises:
+        ModelReadError: the file can't be read, is empty, or is none of them.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+            size = path.stat().st_size
+    except IsADirectoryError as error:
+        raise ModelReadError(
+            f"{path}: A model is expected, and this is a folder.{_folder_guess(path)}"
+        ) from error
+    except OSError as error:
+        raise ModelReadError(f"{path}: The file can't be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise ModelReadError(f"{str(path)!r} can't be a file: {error}.") from error
+    if not head:
+        raise ModelReadError(f"{path}: The file is empty.", hint=TRUNCATED_HINT)
+    if head.startswith(_HDF5) or _has_user_block(path, size):
+        return "hdf5"
+    if head.startswith(_ZIP):
+        return "zip"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        return "json"
+    raise ModelReadError(
+        f"{path}: This is not a Keras model. Received: a file that begins with {shorten(head[:16])}",
+        hint=f"Models are .h5/.hdf5 and .keras files, or model.json with weights. {_guess(head)}".rstrip(),
+    )
+
+
+def _has_user_block(path: Path, size: int) -> bool:
+    """HDF5 may begin at byte 512, 1024, 2048, … (HDF5 file format specification, II.A)."""
+    with path.open("rb") as file:
+        offset = 512
+        while offset + len(_HDF5) < min(size, 1 << 20):
+            file.seek(offset)
+            if file.read(len(_HDF5)) == _HDF5:
+                return True
+            offset *= 2
+    return False
+
+
+def _folder_guess(path: Path) -> str:
+    saved_model = (path / "saved_model.pb").exists()
+    return " It is a TensorFlow SavedModel; save the model as .keras or .h5." if saved_model else ""
+
+
+def _guess(head: bytes) -> str:
+    if head[4:8] == b"TFL3":
+        return "This is a TF Lite model already."
+    if head.startswith(b"\x80"):
+        return "This is a Python pickle, which kexport never opens."
+    if head.startswith((b"<", b"version https://git-lfs")):
+        return "This is a text, perhaps what a server answered instead of the file."
+    return ""
+
+
+def parse_json(text: str, what: str) -> Any:
+    """``text`` as JSON, no deeper than :data:`MAX_JSON_DEPTH`.
+
+    Raises:
+        ModelReadError: it is no JSON.
+        UnsafeModelError: it is nested deeper.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise UnsafeModelError(f"{what}: The JSON is nested deeper than any model.") from error
+    except ValueError as error:
+        raise ModelReadError(
+            f"{what}: The JSON can't be read: {str(error)[:200]}.", hint=TRUNCATED_HINT
+        ) from error
+    level: list[Any] = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [inner for item in level for inner in _inside(item)]
+        if not level:
+            return value
+    raise UnsafeModelError(f"{what}: The JSON is nested deeper than {MAX_JSON_DEPTH} levels.")
+
+
+def _inside(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [value for value in item.values() if isinstance(value, dict | list)]
+    return [value for value in item if isinstance(value, dict | list)] if isinstance(item, list) else []
+
+
+def read_json(path: Path) -> Any:
+    """The JSON file at ``path``."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise UnsafeModelError(
+                f"{path}: The file has {path.stat().st_size:,} bytes, more than any model's JSON."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelReadError(f"{path}: The file can't be read: {error.strerror or error}.") from error
+    return parse_json(decoded(data, str(path)), str(path))

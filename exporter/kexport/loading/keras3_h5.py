@@ -1,0 +1,119 @@
+"""Weights in Keras 3's layout (``model.weights.h5`` in a ``.keras`` file): groups named by class and counter.
+
+keras/src/saving/saving_lib.py, 3.15: a model's layers are saved below ``layers`` under their class's name in snake
+case, ``_1``, ``_2`` … for repeated ones, in model order; each has its variables, numbered, in ``vars``, and what
+its attributes hold in groups of the attributes' names. Keras 2.12 to 2.15 call ``layers``
+``_layer_checkpoint_dependencies``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from kexport.ir import Constant
+from kexport.loading.context import Context
+from kexport.loading.hdf5 import Group
+from kexport.loading.spec import LayerSpec, ModelSpec
+from kexport.loading.weight_layout import Variable, variables_of
+from kexport.loading.weights import Assigned, misfit_error, shape_fits
+
+_LAYERS = ("layers", "_layer_checkpoint_dependencies")
+
+
+def is_keras3(root: Group) -> bool:
+    """Whether a weights file has this layout."""
+    return any(name in {*_LAYERS, "vars"} for name in root.names())
+
+
+def read_weights(model: ModelSpec, root: Group, ctx: Context) -> Assigned:
+    """The weights of all layers.
+
+    Raises:
+        ModelReadError: they don't fit.
+    """
+    assigned: Assigned = {}
+    _model(model, root, assigned, ctx)
+    return assigned
+
+
+def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Context) -> None:
+    layers = None
+    for name in _LAYERS:
+        layers = layers or (group.group(name) if group is not None else None)
+    counts: dict[str, int] = {}
+    for layer in model.layers:
+        if _is_operation(layer) or (model.class_name == "Sequential" and layer.class_name == "InputLayer"):
+            continue
+        base = snake_case(layer.class_name)
+        index = counts.get(base, 0)
+        counts[base] = index + 1
+        _layer(
+            layer,
+            layers.group(f"{base}_{index}" if index else base) if layers is not None else None,
+            assigned,
+            ctx,
+        )
+
+
+def _is_operation(layer: LayerSpec) -> bool:
+    return ".ops" in layer.module
+
+
+def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Context) -> None:
+    if layer.model is not None:
+        _model(layer.model, group, assigned, ctx)
+        return
+    for role, child in layer.children.items():
+        _layer(child, group.group(role) if group is not None else None, assigned, ctx)
+    variables = variables_of(layer)
+    if variables is None:
+        found = _numbered(group)
+        if found:
+            assigned[layer.path] = {str(index): constant for index, constant in enumerate(found)}
+        return
+    by_holder: dict[str, list[Variable]] = {}
+    for variable in variables:
+        by_holder.setdefault(variable.holder, []).append(variable)
+    weights: dict[str, Constant] = {}
+    for holder, own in by_holder.items():
+        weights.update(_held(layer, own, _holder_group(group, holder), ctx))
+    if weights:
+        assigned[layer.path] = weights
+
+
+def _holder_group(group: Group | None, holder: str) -> Group | None:
+    if group is None or not holder:
+        return group
+    return group.group(holder) or group.group(f"_{holder}")
+
+
+def _held(
+    layer: LayerSpec, variables: list[Variable], group: Group | None, ctx: Context
+) -> Mapping[str, Constant]:
+    found = _numbered(group)
+    if len(found) != len(variables):
+        raise ctx.error(
+            f"The weights of layer {layer.path!r} ({layer.class_name}) don't fit: expected {len(variables)} "
+            f"({', '.join(variable.name for variable in variables)}). Received: {len(found)}",
+            hint="Use the weights that were saved with this very architecture.",
+        )
+    for variable, constant in zip(variables, found, strict=True):
+        if not shape_fits(variable.shape, constant.shape):
+            raise misfit_error(ctx, layer.path, variable, constant)
+    return {variable.name: constant for variable, constant in zip(variables, found, strict=True)}
+
+
+def _numbered(group: Group | None) -> list[Constant]:
+    held = group.group("vars") if group is not None else None
+    if held is None:
+        return []
+    keys = sorted((name for name in held.names() if name.isdecimal() and name.isascii()), key=int)
+    return [held.constant(key) for key in keys]
+
+
+def snake_case(class_name: str) -> str:
+    """``Conv2DTranspose`` → ``conv2d_transpose``, as Keras names (keras/src/utils/naming.py)."""
+    name = re.sub(r"\W+", "", class_name.rpartition(">")[2])
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

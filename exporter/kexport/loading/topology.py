@@ -1,0 +1,345 @@
+"""From a model's JSON to a :class:`ModelSpec` whose layers have no weights yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kexport.loading.configs import WRAPPED, is_object
+from kexport.loading.context import MAX_NESTING, Context, shorten
+from kexport.loading.inbound import calls_of, tensor_structure
+from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, TensorRef
+from kexport.loading.translation import public_class, translate
+
+MODEL_CLASSES = {"Sequential", "Functional", "Model"}
+_SHAPE_KEYS = ("batch_shape", "batch_input_shape")
+
+
+def read_model(
+    raw: object, ctx: Context, *, path: str = "", name: str | None = None, depth: int = 0
+) -> ModelSpec:
+    """The model that ``{"class_name": …, "config": …}`` describes.
+
+    Args:
+        path: the path of the layer that the model is; empty for the outermost.
+        name: the name of that layer.
+
+    Raises:
+        ModelReadError: it is none, is a subclassed one, or its parts contradict each other.
+    """
+    if depth > MAX_NESTING:
+        raise ctx.error(f"Models are nested deeper than {MAX_NESTING} levels at {shorten(path)}")
+    record = ctx.mapping(raw, "The model's config")
+    class_name = ctx.text(record.get("class_name"), "The model's class_name")
+    config = record.get("config")
+    if class_name == "Sequential":
+        return _sequential(config, ctx, path=path, name=name, depth=depth)
+    body = ctx.mapping(config, f"The config of model {path or class_name!r}")
+    if "layers" not in body or "input_layers" not in body or "output_layers" not in body:
+        raise ctx.error(
+            f"{'Layer ' + repr(path) if path else 'The model'} is a {class_name!r}, which is neither Sequential nor Functional; "
+            f"what it computes stands in its Python code, not in the file",
+            hint="Rebuild it as a Functional model around the same layers, save that and export it.",
+        )
+    return _functional(class_name, body, ctx, path=path, name=name, depth=depth)
+
+
+def is_model(raw: Mapping[str, Any]) -> bool:
+    """Whether a serialized layer is a nested model."""
+    if raw.get("class_name") in MODEL_CLASSES:
+        return True
+    config = raw.get("config")
+    return isinstance(config, Mapping) and "layers" in config and "input_layers" in config
+
+
+def _functional(
+    class_name: str, body: Mapping[str, Any], ctx: Context, *, path: str, name: str | None, depth: int
+) -> ModelSpec:
+    raws = [ctx.mapping(item, "A layer") for item in ctx.sequence(body["layers"], "The model's layers")]
+    names: dict[str, None] = {}
+    for raw in raws:
+        layer_name = _name_of(raw, ctx)
+        if layer_name in names:
+            raise ctx.error(f"Two layers of model {path or 'at the top'!r} are called {layer_name!r}")
+        names[layer_name] = None
+    layers = []
+    for raw, layer_name in zip(raws, names, strict=True):
+        where = _join(path, layer_name)
+        layer = read_layer(raw, ctx, path=where, name=layer_name, depth=depth)
+        layers.append(replace(layer, calls=calls_of(raw.get("inbound_nodes", []), names, where, ctx)))
+    owner = path or "the model"
+    inputs, input_keys = tensor_structure(body["input_layers"], f"the inputs of {owner}", ctx)
+    outputs, output_keys = tensor_structure(body["output_layers"], f"the outputs of {owner}", ctx)
+    model = ModelSpec(
+        name=name or str(body.get("name") or "model"),
+        class_name=class_name if class_name != "Model" else "Functional",
+        layers=tuple(layers),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        input_names=_unique(input_keys, inputs),
+        output_names=_unique(output_keys, outputs),
+        provenance=ctx.provenance,
+    )
+    return _checked(_renumbered(model), owner, ctx)
+
+
+def _sequential(config: object, ctx: Context, *, path: str, name: str | None, depth: int) -> ModelSpec:
+    """Sequential configs are a list of layers (before Keras 2.2.3) or hold one."""
+    body: Mapping[str, Any] = (
+        {} if isinstance(config, list) else ctx.mapping(config, f"The config of {path or 'the model'!r}")
+    )
+    raws = (
+        config
+        if isinstance(config, list)
+        else ctx.sequence(body.get("layers"), "The layers of a Sequential model")
+    )
+    layers: list[LayerSpec] = []
+    names: dict[str, None] = {}
+    for raw in raws:
+        record = ctx.mapping(raw, "A layer")
+        layer_name = _name_of(record, ctx)
+        if layer_name in names:
+            raise ctx.error(f"Two layers of model {path or 'at the top'!r} are called {layer_name!r}")
+        names[layer_name] = None
+        layers.append(read_layer(record, ctx, path=_join(path, layer_name), name=layer_name, depth=depth))
+    if not layers:
+        raise ctx.error(f"The Sequential model {path or name or ''!r} has no layers")
+    if layers[0].class_name != "InputLayer":
+        layers.insert(0, _input_layer(layers[0], raws[0], body, ctx, path, nested=depth > 0))
+    return _chained(layers, ctx, path=path, name=name or str(body.get("name") or "sequential"))
+
+
+def _chained(layers: list[LayerSpec], ctx: Context, *, path: str, name: str) -> ModelSpec:
+    """The model in which each layer is called on the output of the one before it."""
+    called = [layers[0]]
+    for before, layer in zip(layers, layers[1:], strict=False):
+        if layer.class_name == "InputLayer":
+            raise ctx.error(
+                f"Layer {layer.path!r} of a Sequential model is an input, but not its first layer"
+            )
+        called.append(replace(layer, calls=(CallSpec(args=(TensorRef(before.name),)),)))
+    outputs = [TensorRef(called[-1].name)]
+    if called[-1].model is not None:
+        outputs = [TensorRef(called[-1].name, 0, index) for index in range(len(called[-1].model.outputs))]
+    model = ModelSpec(
+        name=name,
+        class_name="Sequential",
+        layers=tuple(called),
+        inputs=(TensorRef(called[0].name),),
+        outputs=tuple(outputs),
+        input_names=(called[0].name,),
+        output_names=_unique([None] * len(outputs), outputs),
+        provenance=ctx.provenance,
+    )
+    return _checked(model, path or "the model", ctx)
+
+
+def _input_layer(
+    first: LayerSpec, raw: Any, body: Mapping[str, Any], ctx: Context, path: str, *, nested: bool
+) -> LayerSpec:
+    """The input that a Sequential model without an InputLayer has, from what the file says about shapes."""
+    shape = _declared_shape(first, raw, body)
+    dtype = first.config.get("dtype", "float32")
+    if shape is None and first.model is not None and len(first.model.inputs) == 1:
+        inner = first.model.layer(first.model.inputs[0].layer)
+        shape, dtype = inner.config.get("batch_shape"), inner.config.get("dtype", dtype)
+    if shape is None and not nested and ctx.input_shape is not None:
+        shape = [None, *ctx.input_shape]
+    if shape is None and not nested:
+        raise ctx.error(
+            "The Sequential model has no input shape",
+            hint="Give the shape of one sample, without the batch: load(..., input_shape=(28, 28, 1)), --input-shape 28,28,1.",
+        )
+    keras3 = ctx.provenance.keras_major == 3
+    name = "input_layer" if keras3 else f"{first.name}_input"
+    # A policy such as mixed_float16 computes in float16 but takes float32 inputs, as Keras's Input does.
+    plain = dtype if isinstance(dtype, str) and not dtype.startswith("mixed_") else "float32"
+    config = {"batch_shape": shape, "dtype": plain, "name": name}
+    class_name, full = translate("InputLayer", config, ctx, _join(path, name))
+    return LayerSpec(
+        name=name, path=_join(path, name), class_name=class_name, config=full, module="keras.layers"
+    )
+
+
+def _declared_shape(first: LayerSpec, raw: Any, body: Mapping[str, Any]) -> Any:
+    for key in _SHAPE_KEYS:
+        if first.config.get(key) is not None:
+            return first.config[key]
+    if first.config.get("input_shape") is not None:
+        return [first.config.get("batch_size"), *first.config["input_shape"]]
+    if body.get("build_input_shape") is not None:
+        return body["build_input_shape"]
+    built = raw.get("build_config") if isinstance(raw, Mapping) else None
+    return built.get("input_shape") if isinstance(built, Mapping) else None
+
+
+def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, depth: int) -> LayerSpec:
+    """The layer that a serialized one describes, without calls and weights."""
+    class_name = ctx.text(raw.get("class_name"), f"The class_name of layer {path!r}")
+    module = raw.get("module") if isinstance(raw.get("module"), str) else ""
+    registered = raw.get("registered_name") if isinstance(raw.get("registered_name"), str) else ""
+    if is_model(raw):
+        model = read_model(raw, ctx, path=path, name=name, depth=depth + 1)
+        config = {"name": name, "trainable": _trainable(raw.get("config"))}
+        return LayerSpec(name, path, model.class_name, config, module or "", registered or "", model=model)
+    config = dict(ctx.mapping(raw.get("config"), f"The config of layer {path!r}"))
+    if (
+        not module
+        and ctx.provenance.keras_major == 3
+        and not config.keys() & {"trainable", "dtype"}
+        and ">" not in class_name
+    ):
+        # Legacy .h5 files of Keras 3 name no modules; operations of keras.ops have neither argument, layers have both.
+        module = "keras.ops"
+    children = _children(config, ctx, path, depth)
+    if module and ".ops" in module:
+        return LayerSpec(name, path, class_name, dict(config), module)
+    class_name = public_class(class_name, module or "", registered or "")
+    if class_name == "Bidirectional":
+        children = _both_directions(children, path)
+    new_class, new_config = translate(class_name, config, ctx, path)
+    return LayerSpec(name, path, new_class, new_config, module or "", registered or "", children=children)
+
+
+def _children(config: Mapping[str, Any], ctx: Context, path: str, depth: int) -> dict[str, LayerSpec]:
+    """The layers that a wrapper's config holds."""
+    if depth > MAX_NESTING:
+        raise ctx.error(f"Layers are wrapped deeper than {MAX_NESTING} levels at {shorten(path)}")
+    children = {}
+    for role in WRAPPED:
+        raw = config.get(role)
+        if not is_object(raw):
+            continue
+        assert isinstance(raw, Mapping)
+        name = _name_of(raw, ctx, fallback=role)
+        children[role] = read_layer(raw, ctx, path=_join(path, name), name=name, depth=depth + 1)
+    cells = config.get("cells", config.get("cell"))
+    if isinstance(cells, list) and cells and all(map(is_object, cells)):
+        for index, raw in enumerate(cells):
+            name = _name_of(raw, ctx, fallback=f"cell_{index}")
+            children[f"cell_{index}"] = read_layer(
+                raw, ctx, path=_join(path, name), name=name, depth=depth + 1
+            )
+    return children
+
+
+def _both_directions(children: dict[str, LayerSpec], path: str) -> dict[str, LayerSpec]:
+    """The two layers of a Bidirectional wrapper.
+
+    A file describes the forward one, and the backward one only where the user gave it; else it is the same layer
+    the other way round (keras/src/layers/rnn/bidirectional.py).
+    """
+    forward = children.get("forward_layer") or children.get("layer")
+    if forward is None:
+        return children
+    backward = children.get("backward_layer")
+    if backward is None:
+        stem = forward.name.removeprefix("forward_")
+        name = f"backward_{stem}"
+        config = {
+            **forward.config,
+            "name": name,
+            "go_backwards": not forward.config.get("go_backwards", False),
+        }
+        backward = _moved(replace(forward, name=name, config=config), _join(path, name))
+    return {"forward_layer": forward, "backward_layer": backward}
+
+
+def _moved(layer: LayerSpec, path: str) -> LayerSpec:
+    """The layer, and those that it wraps, at another path."""
+    children = {role: _moved(child, _join(path, child.name)) for role, child in layer.children.items()}
+    return replace(layer, path=path, children=children)
+
+
+def _trainable(config: object) -> bool:
+    return not isinstance(config, Mapping) or config.get("trainable") is not False
+
+
+def _name_of(raw: Mapping[str, Any], ctx: Context, fallback: str | None = None) -> str:
+    config = raw.get("config")
+    name = raw.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or fallback
+    return ctx.text(name, "A layer's name")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _unique(keys: list[str | None], refs: list[TensorRef]) -> tuple[str, ...]:
+    """A dict's key, or the layer's name, for each tensor; repeated ones get ``_1``, ``_2``."""
+    names: dict[str, None] = {}
+    counts: dict[str, int] = {}
+    for key, ref in zip(keys, refs, strict=True):
+        base = key or ref.layer
+        name = base
+        while name in names:
+            counts[base] = counts.get(base, 0) + 1
+            name = f"{base}_{counts[base]}"
+        names[name] = None
+    return tuple(names)
+
+
+def _renumbered(model: ModelSpec) -> ModelSpec:
+    """Count the calls of nested models from 0.
+
+    Keras 2 counts a nested model's own construction as its call 0 and writes no node for it, so that its first call
+    is number 1 (``_should_skip_first_node`` in tf_keras/src/engine/functional.py).
+    """
+    highest: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    for ref in (
+        *model.inputs,
+        *model.outputs,
+        *(r for layer in model.layers for c in layer.calls for r in c.tensors()),
+    ):
+        highest[ref.layer] = max(ref.call, highest.get(ref.layer, 0))
+        lowest[ref.layer] = min(ref.call, lowest.get(ref.layer, ref.call))
+    shifted = {
+        layer.name
+        for layer in model.layers
+        if layer.calls and highest.get(layer.name) == len(layer.calls) and lowest[layer.name] > 0
+    }
+    if not shifted:
+        return model
+
+    def fix(item: Any) -> Any:
+        if isinstance(item, TensorRef):
+            return replace(item, call=item.call - 1) if item.layer in shifted else item
+        if isinstance(item, Mapping):
+            return {key: fix(value) for key, value in item.items()}
+        if isinstance(item, list | tuple):
+            return type(item)(fix(value) for value in item)
+        return item
+
+    layers = [
+        replace(layer, calls=tuple(CallSpec(fix(call.args), fix(call.kwargs)) for call in layer.calls))
+        for layer in model.layers
+    ]
+    return replace(model, layers=tuple(layers), inputs=fix(model.inputs), outputs=fix(model.outputs))
+
+
+def _checked(model: ModelSpec, owner: str, ctx: Context) -> ModelSpec:
+    """The model itself, once every tensor that is read is one that a layer computes."""
+    layers = {layer.name: layer for layer in model.layers}
+    if not model.inputs or not model.outputs:
+        raise ctx.error(f"Model {owner!r} has no {'outputs' if model.inputs else 'inputs'}")
+
+    def check(ref: TensorRef, reader: str) -> None:
+        layer = layers.get(ref.layer)
+        if layer is None:
+            raise ctx.error(f"{reader} reads an output of layer {ref.layer!r}, which the model does not have")
+        if ref.call >= max(1, len(layer.calls)) or (layer.class_name == "InputLayer" and ref.tensor > 0):
+            raise ctx.error(
+                f"{reader} reads call {ref.call} of layer {ref.layer!r}, which has {len(layer.calls)} calls"
+            )
+
+    for ref in model.inputs:
+        check(ref, f"The inputs of {owner}")
+    for ref in model.outputs:
+        check(ref, f"The outputs of {owner}")
+    for layer in model.layers:
+        for call in layer.calls:
+            for ref in call.tensors():
+                check(ref, f"Layer {layer.path!r}")
+    return model
