@@ -120,17 +120,39 @@ def test_golden_vectors_of_another_model_are_refused() -> None:
     runtime = NumpyRuntime()
     artifact = runtime.build(model(1))
     given = golden()
-    with pytest.raises(UsageError, match="no input 'ids'"):
+    with pytest.raises(UsageError, match=r"its inputs are x, ids\. Received: x$"):
         verify(artifact, runtime, Golden({"x": given.inputs["x"]}, given.outputs), tolerance=1)
     with pytest.raises(UsageError, match=r"shape \(1, 4\)"):
         verify(artifact, runtime, Golden({**given.inputs, "x": np.zeros((5, 7))}, given.outputs), tolerance=1)
-    with pytest.raises(UsageError, match="no output 'double'"):
+    with pytest.raises(UsageError, match=r"its outputs are probabilities, double\. Received: probabilities$"):
         verify(
             artifact,
             runtime,
             Golden(given.inputs, {"probabilities": given.outputs["probabilities"]}),
             tolerance=1,
         )
+
+
+def test_golden_vectors_under_other_names_are_taken_by_position() -> None:
+    given = golden()
+    other = Golden(
+        {"input_1": given.inputs["x"], "input_2": given.inputs["ids"]},
+        {"dense_1": given.outputs["probabilities"], "add_1": given.outputs["double"]},
+    )
+    runtime = NumpyRuntime()
+    verdict = verify(runtime.build(model(1)), runtime, other, tolerance=1e-6)
+    assert verdict.passed
+    assert [row.name for row in verdict.rows] == ["probabilities", "double"]
+    half = Golden({"x": given.inputs["x"], "input_2": given.inputs["ids"]}, given.outputs)
+    with pytest.raises(UsageError, match="another model"):
+        verify(runtime.build(model(1)), runtime, half, tolerance=1e-6)
+
+
+def test_golden_vectors_in_another_order_are_taken_by_name() -> None:
+    given = golden()
+    turned = Golden(dict(reversed(given.inputs.items())), dict(reversed(given.outputs.items())))
+    runtime = NumpyRuntime()
+    assert verify(runtime.build(model(1)), runtime, turned, tolerance=1e-6).passed
 
 
 def test_a_missing_runtime_says_what_to_install() -> None:

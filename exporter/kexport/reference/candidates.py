@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from kexport.errors import NotVerifiedError
@@ -96,6 +95,9 @@ def installed(module: str) -> bool:
 
 
 def _keras_major() -> int:
+    # Takes 10 ms to import, which only an export that starts a reference should pay.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         head = version("keras").partition(".")[0]
     except PackageNotFoundError:

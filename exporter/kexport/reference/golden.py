@@ -13,8 +13,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,6 +64,22 @@ class Golden:
         """How many samples there are."""
         return len(next(iter(self.inputs.values())))
 
+    def renamed(self, inputs: Sequence[str], outputs: Sequence[str]) -> Golden:
+        """The same vectors under a model's own names, in its order.
+
+        Keras 1 and 2 count up the names of input layers that the file leaves out, so that a golden file recorded in
+        another process may call them otherwise. Vectors of other names are taken by position: a single one, or
+        several of which none has a name of the model's.
+
+        Raises:
+            UsageError: they are of another model.
+        """
+        return replace(
+            self,
+            inputs=_renamed(self.inputs, inputs, "inputs"),
+            outputs=_renamed(self.outputs, outputs, "outputs"),
+        )
+
     @property
     def computed_by(self) -> str:
         """What computed the outputs: ``Keras 3.15.1 (tensorflow 2.21.0)``."""
@@ -72,6 +88,17 @@ class Golden:
         return f"{library} {self.meta.get('keras', 'of unknown version')}" + (
             f" ({backend})" if backend else ""
         )
+
+
+def _renamed(arrays: Mapping[str, Array], names: Sequence[str], what: str) -> dict[str, Array]:
+    if set(arrays) == set(names):
+        return {name: arrays[name] for name in names}
+    if len(arrays) != len(names) or (len(names) > 1 and set(arrays) & set(names)):
+        raise UsageError(
+            f"The golden vectors are of another model: its {what} are {', '.join(names)}. "
+            f"Received: {', '.join(arrays)}"
+        )
+    return dict(zip(names, arrays.values(), strict=True))
 
 
 def save_golden(golden: Golden, path: Path) -> None:
@@ -218,11 +245,23 @@ def _read_array(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
         count *= length
     if min(shape, default=1) < 0 or count * max(dtype.itemsize, 1) > size:
         raise _refused(path, f"Its entry {name!r} of shape {shape} and dtype {dtype} is cut short")
-    data = stream.read(count * dtype.itemsize)
-    if len(data) != count * dtype.itemsize:
+    data = bytearray(count * dtype.itemsize)
+    if _fill(stream, memoryview(data)) != len(data):
         raise _refused(path, f"Its entry {name!r} is cut short")
     array: Array = np.ndarray(shape, dtype, data, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _fill(stream: IO[bytes], buffer: memoryview) -> int:
+    """Read until ``buffer`` is full or the stream ends; returns the bytes read."""
+    filled = 0
+    while filled < len(buffer):
+        block = stream.read(min(len(buffer) - filled, 1 << 22))
+        if not block:
+            break
+        buffer[filled : filled + len(block)] = block
+        filled += len(block)
+    return filled
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kexport.errors import NotVerifiedError, UnsafeModelError
 from kexport.ir import Array
 from kexport.loading.spec import Provenance
 from kexport.reference.candidates import Candidate, candidates
 from kexport.reference.golden import Golden
-from kexport.reference.live import LiveReference
 from kexport.reference.worker import Patience, Request, Worker, WorkerError
+
+if TYPE_CHECKING:
+    from kexport.reference.live import LiveReference
 
 #: Failures that another Keras would repeat.
 _FINAL = ("custom", "names", "usage")
@@ -72,6 +74,8 @@ class Reference:
     @staticmethod
     def live(model: Any) -> LiveReference:
         """The reference of a model that is in this process: the model itself."""
+        from kexport.reference.live import LiveReference
+
         return LiveReference(model)
 
     def predict(

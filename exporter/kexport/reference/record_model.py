@@ -151,7 +151,7 @@ def _tensorflow_version():
 _ROOTS = frozenset(["", "keras", "tf_keras", "tensorflow"])
 #: ... and the parts of Keras that hold functions with effects, where they may not.
 _REFUSED_PARTS = frozenset(
-    "utils saving distribution datasets callbacks preprocessing visualization tree export wrappers io".split()
+    "utils saving distribution datasets callbacks visualization tree export io".split()
 )
 
 

@@ -83,7 +83,7 @@ class Worker:
             "PYTHONUNBUFFERED": "1",
         }
         with self._errors.open("wb") as errors:
-            return subprocess.Popen(  # noqa: S603 - this interpreter runs a file of this package
+            return subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
             )
 

@@ -71,6 +71,7 @@ def localize(
         sample: the sample to look at (``Verdict.worst.worst_sample``).
         classes: Keras class names by layer path.
     """
+    golden = golden.renamed(graph.input_names, graph.output_names)
     search = _Search(graph, golden, runtime, build, tolerance, sample, classes or {})
     return search.in_lowering() or search.in_emission()
 

@@ -27,7 +27,7 @@ def verify(
     Args:
         artifact: ``main`` is where the runtime finds it.
         runtime: runs it.
-        golden: inputs and reference outputs under the names of the artifact's signature.
+        golden: inputs and reference outputs of the model (under other names: :meth:`Golden.renamed`).
         tolerance: of the error relative to an output's range (:mod:`kexport.verification.compare`).
         bounds: by output, the largest magnitude its function can give (``output_bounds``).
 
@@ -36,12 +36,11 @@ def verify(
         UsageError: the golden vectors are not of this signature.
         VerificationError: the runtime refuses the artifact, or its outputs have other names.
     """
+    signature = artifact.signature
+    golden = golden.renamed(
+        [port.name for port in signature.inputs], [port.name for port in signature.outputs]
+    )
     computed = run_artifact(artifact, runtime, golden.inputs)
-    for port in artifact.signature.outputs:
-        if port.name not in golden.outputs:
-            raise UsageError(
-                f"The golden vectors have no output {port.name!r}. Received: {', '.join(golden.outputs)}"
-            )
     rows = tuple(
         compare(
             port.name,
@@ -50,7 +49,7 @@ def verify(
             tolerance=tolerance,
             bound=(bounds or {}).get(port.name, 0.0),
         )
-        for port in artifact.signature.outputs
+        for port in signature.outputs
     )
     return Verdict(rows, tolerance, golden.samples, runtime.version(), golden.computed_by)
 
