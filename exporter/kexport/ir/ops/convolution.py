@@ -63,7 +63,13 @@ def pads_of(padding: Padding, index: int) -> tuple[int, int] | None:
     return None if padding == "same" else tuple(padding[index])  # type: ignore[return-value]
 
 
-def explicit_pads(padding: Padding, spatial: Sequence[int], window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[tuple[int, int]]:
+def explicit_pads(
+    padding: Padding,
+    spatial: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> list[tuple[int, int]]:
     """One (before, after) pair a spatial dimension, ``same`` worked out for these lengths."""
     if isinstance(padding, str):
         return [same_pads(*entry) for entry in zip(spatial, window, strides, dilations, strict=True)]
@@ -85,7 +91,9 @@ def check_window(x: Value, attrs: Attrs, spatial_rank: int) -> None:
 def _windowed(x: Value, window: Sequence[int], attrs: Attrs) -> list[Dim]:
     axes = spatial_axes(x.rank, attrs["data_format"])
     return [
-        window_output(x.shape[axis], window[i], attrs["strides"][i], attrs["dilations"][i], pads_of(attrs["padding"], i))
+        window_output(
+            x.shape[axis], window[i], attrs["strides"][i], attrs["dilations"][i], pads_of(attrs["padding"], i)
+        )
         for i, axis in enumerate(axes)
     ]
 
@@ -101,7 +109,9 @@ def _conv_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     window = [int(str(d)) for d in kernel.shape[:-2]]
     channels = x.shape[channel_axis(x.rank, attrs["data_format"])]
     if dims.multiply(kernel.shape[-2], attrs["groups"]) != channels:
-        raise OpError(f"The kernel is (*window, in / groups, out). Received: {x!r}, {kernel!r}, groups={attrs['groups']}")
+        raise OpError(
+            f"The kernel is (*window, in / groups, out). Received: {x!r}, {kernel!r}, groups={attrs['groups']}"
+        )
     _check_bias(optional(inputs, 2), kernel.shape[-1])
     shape = image_shape(x.shape[0], _windowed(x, window, attrs), kernel.shape[-1], attrs["data_format"])
     return [TensorType(x.dtype, shape)]
@@ -125,14 +135,12 @@ def from_channels_last(x: Array, data_format: str) -> Array:
     return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if data_format == "channels_first" else x
 
 
-def windows(x: Array, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
-    """The windows of a padded channels-last ``x``: (batch, *positions, channels, *window)."""
-    rank = len(window)
-    reach = [d * (w - 1) + 1 for d, w in zip(dilations, window, strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(1, rank + 1)))
-    step = tuple(slice(None, None, s) for s in strides)
-    inner = tuple(slice(None, None, d) for d in dilations)
-    return view[(slice(None), *step, slice(None), *inner)]
+def taken(length: int, offset: int, stride: int, count: int) -> slice:
+    """The elements that one offset within the windows reads: ``count`` of them, ``stride`` apart, from ``offset``."""
+    stop = offset + (count - 1) * stride + 1
+    if count and stop > length:
+        raise OpError(f"A window reaches {stop} of {length} elements.")
+    return slice(offset, stop if count else offset, stride)
 
 
 def pad_spatial(x: Array, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
@@ -140,23 +148,61 @@ def pad_spatial(x: Array, pads: Sequence[tuple[int, int]], value: float = 0.0) -
     return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=value)
 
 
+def _offsets(
+    x: Array, window: Sequence[int], attrs: Attrs
+) -> tuple[Array, list[int], list[tuple[tuple[int, ...], tuple[slice, ...]]]]:
+    """A channels-last ``x`` padded, the spatial shape of the result, and what each offset in the window reads of it.
+
+    A convolution is computed as the sum over the window's offsets, each one matrix product on a strided view: the
+    windows themselves would take ``prod(window)`` times the input's memory.
+    """
+    strides, dilations = attrs["strides"], attrs["dilations"]
+    padded = pad_spatial(x, explicit_pads(attrs["padding"], x.shape[1:-1], window, strides, dilations))
+    lengths = padded.shape[1:-1]
+    counts = [
+        max((n - d * (w - 1) - 1) // s + 1, 0)
+        for n, w, s, d in zip(lengths, window, strides, dilations, strict=True)
+    ]
+    reads = [
+        (
+            offset,
+            tuple(
+                taken(n, o * d, s, c)
+                for n, o, d, s, c in zip(lengths, offset, dilations, strides, counts, strict=True)
+            ),
+        )
+        for offset in itertools.product(*map(range, window))
+    ]
+    return padded, counts, reads
+
+
+def _accumulator(x: Array, kernel: Array) -> np.dtype[Any]:
+    """The dtype to sum in: float32 at least, int64 for integers, as accumulators of kernels are."""
+    joint = np.result_type(x, kernel)
+    return np.result_type(joint, np.float32 if joint.kind == "f" else np.int64)
+
+
+def _finish(result: Array, bias: Array | None, x: Array, attrs: Attrs) -> list[Array]:
+    biased = result if bias is None else result + bias
+    return [from_channels_last(biased, attrs["data_format"]).astype(x.dtype, copy=False)]
+
+
 @op("conv", infer=_conv_type, attrs={**_CONV_ATTRS, "groups": 1}, fusable=True)
 def conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
-    """``(x, kernel, bias?)``: cross-correlation; kernel (*window, in / groups, out), bias (out,)."""
+    """``(x, kernel, bias?)``: cross-correlation; kernel (*window, in / groups, out), bias (out,). Output channels
+    ``[g * out / groups, (g + 1) * out / groups)`` read input channels ``[g * in / groups, (g + 1) * in / groups)``."""
     x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
-    window = kernel.shape[:-2]
-    pads = explicit_pads(attrs["padding"], x.shape[1:-1], window, attrs["strides"], attrs["dilations"])
-    patches = windows(pad_spatial(x, pads), window, attrs["strides"], attrs["dilations"])
-    rank, groups = len(window), attrs["groups"]
-    axes = (range(rank + 1, 2 * rank + 2), (rank, *range(rank)))
-    parts = [
-        np.tensordot(part, weights, axes=axes)
-        for part, weights in zip(
-            np.split(patches, groups, axis=rank + 1), np.split(kernel, groups, axis=-1), strict=True
-        )
-    ]
-    result = np.concatenate(parts, axis=-1)
-    return [from_channels_last(result if bias is None else result + bias, attrs["data_format"]).astype(x.dtype, copy=False)]
+    groups, inner, outer = attrs["groups"], kernel.shape[-2], kernel.shape[-1] // attrs["groups"]
+    sums = _accumulator(x, kernel)
+    padded, counts, reads = _offsets(x.astype(sums, copy=False), kernel.shape[:-2], attrs)
+    result = np.zeros((x.shape[0], *counts, kernel.shape[-1]), sums)
+    for offset, where in reads:
+        weights = kernel[offset].astype(sums, copy=False)
+        for g in range(groups):
+            read = padded[(slice(None), *where, slice(g * inner, (g + 1) * inner))]
+            written = slice(g * outer, (g + 1) * outer)
+            result[..., written] += np.tensordot(read, weights[:, written], 1)
+    return _finish(result, bias, x, attrs)
 
 
 def _depthwise_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
@@ -177,13 +223,12 @@ def depthwise_conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: each channel by its own kernels (*window, in, multiplier); output channel
     ``in * multiplier + m``; bias (in * multiplier,)."""
     x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
-    window = kernel.shape[:-2]
-    pads = explicit_pads(attrs["padding"], x.shape[1:-1], window, attrs["strides"], attrs["dilations"])
-    patches = windows(pad_spatial(x, pads), window, attrs["strides"], attrs["dilations"])
-    letters = "xyz"[: len(window)]
-    result = np.einsum(f"...c{letters},{letters}cm->...cm", patches, kernel)
-    result = result.reshape(*result.shape[:-2], -1)
-    return [from_channels_last(result if bias is None else result + bias, attrs["data_format"]).astype(x.dtype, copy=False)]
+    sums = _accumulator(x, kernel)
+    padded, counts, reads = _offsets(x.astype(sums, copy=False), kernel.shape[:-2], attrs)
+    result = np.zeros((x.shape[0], *counts, *kernel.shape[-2:]), sums)
+    for offset, where in reads:
+        result += padded[(slice(None), *where)][..., None] * kernel[offset].astype(sums, copy=False)
+    return _finish(result.reshape(*result.shape[:-2], -1), bias, x, attrs)
 
 
 def _transposed_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
@@ -194,7 +239,9 @@ def _transposed_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     _check_bias(optional(inputs, 2), kernel.shape[-2])
     spatial = []
     for index, axis in enumerate(spatial_axes(x.rank, attrs["data_format"])):
-        full = transposed_full(x.shape[axis], int(str(kernel.shape[index])), attrs["strides"][index], attrs["dilations"][index])
+        full = transposed_full(
+            x.shape[axis], int(str(kernel.shape[index])), attrs["strides"][index], attrs["dilations"][index]
+        )
         before, after = attrs["crops"][index]
         spatial.append(dims.subtract(full, before + after))
     shape = image_shape(x.shape[0], spatial, kernel.shape[-2], attrs["data_format"])
@@ -222,16 +269,17 @@ def conv_transpose(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
     window, spatial = kernel.shape[:-2], x.shape[1:-1]
     strides, dilations = attrs["strides"], attrs["dilations"]
-    full = [int(str(transposed_full(*entry))) for entry in zip(spatial, window, strides, dilations, strict=True)]
-    result = np.zeros((x.shape[0], *full, kernel.shape[-2]), np.result_type(x, kernel))
+    full = [
+        int(str(transposed_full(*entry))) for entry in zip(spatial, window, strides, dilations, strict=True)
+    ]
+    sums = _accumulator(x, kernel)
+    spread = x.astype(sums, copy=False)
+    result = np.zeros((x.shape[0], *full, kernel.shape[-2]), sums)
     for offset in itertools.product(*map(range, window)):
-        starts = [o * d for o, d in zip(offset, dilations, strict=True)]
-        where = tuple(slice(b, b + (n - 1) * s + 1, s) for b, n, s in zip(starts, spatial, strides, strict=True))
-        result[(slice(None), *where)] += x @ kernel[offset].T
-    crops = [(max(-b, 0), max(-a, 0)) for b, a in attrs["crops"]]
-    result = pad_spatial(result, crops)
-    cut = tuple(slice(max(b, 0), result.shape[i + 1] - max(a, 0)) for i, (b, a) in enumerate(attrs["crops"]))
-    result = result[(slice(None), *cut)]
-    return [from_channels_last(result if bias is None else result + bias, attrs["data_format"]).astype(x.dtype, copy=False)]
-
-
+        entries = zip(full, offset, dilations, strides, spatial, strict=True)
+        where = tuple(taken(length, o * d, s, n) for length, o, d, s, n in entries)
+        result[(slice(None), *where)] += np.tensordot(spread, kernel[offset].astype(sums, copy=False).T, 1)
+    result = pad_spatial(result, [(max(-before, 0), max(-after, 0)) for before, after in attrs["crops"]])
+    lengths = result.shape[1:-1]
+    cut = tuple(slice(max(b, 0), n - max(a, 0)) for n, (b, a) in zip(lengths, attrs["crops"], strict=True))
+    return _finish(result[(slice(None), *cut)], bias, x, attrs)

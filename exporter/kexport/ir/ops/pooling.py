@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ from kexport.ir.ops.convolution import (
     pad_spatial,
     pads_of,
     spatial_axes,
+    taken,
     to_channels_last,
     window_output,
-    windows,
 )
 
 
@@ -36,13 +37,23 @@ def _pool_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     return [TensorType(x.dtype, image_shape(x.shape[0], spatial, channels, attrs["data_format"]))]
 
 
-def _pool(x: Array, attrs: Attrs, fill: float, reduce: Callable[..., Array]) -> Array:
-    last = to_channels_last(x, attrs["data_format"])
-    window = attrs["window"]
-    ones = [1] * len(window)
-    pads = explicit_pads(attrs["padding"], last.shape[1:-1], window, attrs["strides"], ones)
-    patches = windows(pad_spatial(last, pads, fill), window, attrs["strides"], ones)
-    return reduce(patches, axis=tuple(range(-len(window), 0)))
+def _pads(spatial: Sequence[int], attrs: Attrs) -> list[tuple[int, int]]:
+    return explicit_pads(
+        attrs["padding"], spatial, attrs["window"], attrs["strides"], [1] * len(attrs["window"])
+    )
+
+
+def _pool(x: Array, attrs: Attrs, fill: float, combine: Callable[[Array, Array], Array]) -> Array:
+    """``combine`` over each window of a channels-last ``x``, one dimension after the other (maxima and sums separate)."""
+    result = pad_spatial(x, _pads(x.shape[1:-1], attrs), fill)
+    for index, (width, stride) in enumerate(zip(attrs["window"], attrs["strides"], strict=True)):
+        axis = index + 1
+        length = result.shape[axis]
+        count = max((length - width) // stride + 1, 0)
+        lead = (slice(None),) * axis
+        reads = (result[(*lead, taken(length, offset, stride, count))] for offset in range(width))
+        result = functools.reduce(combine, reads)
+    return result
 
 
 _POOL_ATTRS = {"window": REQUIRED, "strides": REQUIRED, "padding": REQUIRED, "data_format": "channels_last"}
@@ -51,19 +62,34 @@ _POOL_ATTRS = {"window": REQUIRED, "strides": REQUIRED, "padding": REQUIRED, "da
 @op("max_pool", infer=_pool_type, attrs=_POOL_ATTRS, fusable=True)
 def max_pool(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """The maximum of each ``window``; padding never wins."""
-    (x,) = inputs
+    x = to_channels_last(inputs[0], attrs["data_format"])
     lowest = -np.inf if dtypes.is_float(x.dtype.name) else np.iinfo(x.dtype).min
-    return [from_channels_last(_pool(x, attrs, lowest, np.max), attrs["data_format"])]
+    return [from_channels_last(_pool(x, attrs, lowest, np.maximum), attrs["data_format"])]
 
 
 @op("avg_pool", infer=_pool_type, attrs={**_POOL_ATTRS, "count_include_pad": False}, fusable=True)
 def avg_pool(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """The mean of each ``window``: over the elements that are not padding, or, ``count_include_pad``, over all of
-    the window with the padding as zeros."""
-    (x,) = inputs
-    total = _pool(x, attrs, 0.0, np.sum)
-    if attrs["count_include_pad"]:
-        count = np.full_like(total, np.prod(attrs["window"]))
-    else:
-        count = _pool(np.ones_like(x), attrs, 0.0, np.sum)
-    return [from_channels_last(total / count, attrs["data_format"]).astype(x.dtype, copy=False)]
+    the window with the padding as zeros. (A window of nothing but padding has no mean without it: NaN.) Integers are
+    averaged exactly, then truncated."""
+    x = to_channels_last(inputs[0], attrs["data_format"])
+    sums = np.result_type(x.dtype, np.float32 if dtypes.is_float(x.dtype.name) else np.float64)
+    mean = _pool(x.astype(sums, copy=False), attrs, 0.0, np.add)
+    for index, count in enumerate(_counts(x.shape[1:-1], attrs)):
+        shape = [-1 if axis == index + 1 else 1 for axis in range(x.ndim)]
+        with np.errstate(invalid="ignore"):
+            mean = mean / np.reshape(count.astype(sums), shape)
+    return [from_channels_last(mean.astype(x.dtype, copy=False), attrs["data_format"])]
+
+
+def _counts(spatial: Sequence[int], attrs: Attrs) -> list[Array]:
+    """For each dimension, how many elements each window divides by."""
+    counts = []
+    pads = _pads(spatial, attrs)
+    for length, (before, after), width, stride in zip(
+        spatial, pads, attrs["window"], attrs["strides"], strict=True
+    ):
+        starts = np.arange(0, length + before + after - width + 1, stride) - before
+        within = np.minimum(starts + width, length) - np.maximum(starts, 0)
+        counts.append(np.full_like(starts, width) if attrs["count_include_pad"] else np.maximum(within, 0))
+    return counts

@@ -1,0 +1,159 @@
+"""Convolutions: plain, transposed, depthwise and separable, over one to three spatial dimensions."""
+
+from __future__ import annotations
+
+from kexport.ir import Value
+from kexport.lowering.activations import apply_activation
+from kexport.lowering.geometry import as_float, channels_of, data_format, per_dimension, spatial_of
+from kexport.lowering.padding_semantics import Kind, Padding, resolve_padding
+from kexport.lowering.registry import Context, lowers
+
+_CLASSES = ("Conv{}D", "Conv{}DTranspose", "DepthwiseConv{}D", "SeparableConv{}D")
+_RANKS = {name.format(rank): rank for name in _CLASSES for rank in (1, 2, 3)}
+
+
+def _bias(ctx: Context) -> Value | None:
+    return ctx.weight_value("bias") if ctx.arg("use_bias") else None
+
+
+def _prepare(ctx: Context, x: Value) -> tuple[Value, int]:
+    """The input in the compute dtype, and the number of spatial dimensions."""
+    rank = _RANKS[ctx.layer.class_name]
+    spatial_of(ctx, x, rank)
+    return as_float(ctx, x), rank
+
+
+def _padding(ctx: Context, kind: Kind, rank: int) -> Padding:
+    return resolve_padding(
+        ctx.arg("padding"),
+        kind=kind,
+        window=per_dimension(ctx, "kernel_size", rank),
+        strides=per_dimension(ctx, "strides", rank),
+        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
+        provenance=ctx.provenance,
+        layer=ctx.layer.path,
+    )
+
+
+def _check_not_empty(ctx: Context, x: Value, result: Value) -> None:
+    """A window larger than a known length computes nothing; Keras refuses it too."""
+    if any(isinstance(dim, int) and dim < 1 for dim in result.shape):
+        raise ctx.error(f"The input is too small for the window: {x.type} would become {result.type}")
+
+
+@lowers("Conv1D", "Conv2D", "Conv3D")
+def conv(ctx: Context, *inputs: Value) -> Value:
+    """One ``conv``; ``groups`` divide the channels of input and output alike."""
+    x, rank = _prepare(ctx, inputs[0])
+    groups, kernel = ctx.layer.config.get("groups", 1), ctx.stored_weight("kernel")
+    if channels_of(ctx, x) != kernel.shape[-2] * groups:
+        raise ctx.error(f"The kernel {kernel.shape} with {groups} groups does not fit the input {x.type}")
+    result = ctx.b.op(
+        "conv",
+        x,
+        ctx.weight_value("kernel"),
+        _bias(ctx),
+        strides=per_dimension(ctx, "strides", rank),
+        padding=_padding(ctx, "conv", rank),
+        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
+        groups=groups,
+        data_format=data_format(ctx),
+    )
+    _check_not_empty(ctx, x, result)
+    return apply_activation(ctx, result)
+
+
+def transposed_crops(padding: str, reach: int, stride: int, output_padding: int | None) -> tuple[int, int]:
+    """What Keras takes off a full transposed convolution, (before, after); negative: zeros that it adds.
+
+    Beyond ``(length - 1) * stride`` Keras's output has, where ``output_padding`` is None, ``max(reach, stride)``
+    (valid) or ``stride`` (same) elements, else ``reach + output_padding`` (valid) or ``reach % 2 + output_padding``
+    (same); ``reach`` is the dilated window. ``same`` crops both sides, the odd element after, and never adds before
+    (``_get_output_shape_given_tf_padding`` in keras/src/backend/common/backend_utils.py, v3.15; the side follows from
+    a transposed convolution being the gradient of one with TensorFlow's ``same``).
+
+    Args:
+        padding: ``valid`` or ``same``.
+        reach: ``dilation * (window - 1) + 1``.
+        stride: of this dimension.
+        output_padding: Keras's argument for this dimension.
+    """
+    if padding == "valid":
+        beyond = max(reach, stride) if output_padding is None else reach + output_padding
+        return 0, reach - beyond
+    beyond = stride if output_padding is None else reach % 2 + output_padding
+    before = max(reach - beyond, 0) // 2
+    return before, reach - beyond - before
+
+
+@lowers("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
+def conv_transpose(ctx: Context, *inputs: Value) -> Value:
+    """One ``conv_transpose``; Keras's length is reached by cropping, or extending, the full one."""
+    x, rank = _prepare(ctx, inputs[0])
+    if channels_of(ctx, x) != ctx.stored_weight("kernel").shape[-1]:
+        raise ctx.error(f"The kernel {ctx.stored_weight('kernel').shape} does not fit the input {x.type}")
+    _padding(ctx, "conv_transpose", rank)  # refuses a backend whose `same` is not the one below
+    window, strides = per_dimension(ctx, "kernel_size", rank), per_dimension(ctx, "strides", rank)
+    dilations = per_dimension(ctx, "dilation_rate", rank, default=1)
+    given = ctx.layer.config.get("output_padding")
+    extra = (None,) * rank if given is None else per_dimension(ctx, "output_padding", rank)
+    reaches = [d * (w - 1) + 1 for w, d in zip(window, dilations, strict=True)]
+    crops = tuple(
+        transposed_crops(ctx.arg("padding"), *entry) for entry in zip(reaches, strides, extra, strict=True)
+    )
+    result = ctx.b.op(
+        "conv_transpose",
+        x,
+        ctx.weight_value("kernel"),
+        _bias(ctx),
+        strides=strides,
+        crops=crops,
+        dilations=dilations,
+        data_format=data_format(ctx),
+    )
+    _check_not_empty(ctx, x, result)
+    return apply_activation(ctx, result)
+
+
+def _depthwise(ctx: Context, x: Value, rank: int, kernel: str, kind: Kind, *, bias: bool) -> Value:
+    if channels_of(ctx, x) != ctx.stored_weight(kernel).shape[-2]:
+        raise ctx.error(f"The kernel {ctx.stored_weight(kernel).shape} does not fit the input {x.type}")
+    result = ctx.b.op(
+        "depthwise_conv",
+        x,
+        ctx.weight_value(kernel),
+        _bias(ctx) if bias else None,
+        strides=per_dimension(ctx, "strides", rank),
+        padding=_padding(ctx, kind, rank),
+        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
+        data_format=data_format(ctx),
+    )
+    _check_not_empty(ctx, x, result)
+    return result
+
+
+@lowers("DepthwiseConv1D", "DepthwiseConv2D")
+def depthwise_conv(ctx: Context, *inputs: Value) -> Value:
+    """One ``depthwise_conv``; its weight is ``kernel`` in Keras 3, ``depthwise_kernel`` in Keras 2."""
+    name = "kernel" if ctx.has_weight("kernel") else "depthwise_kernel"
+    x, rank = _prepare(ctx, inputs[0])
+    return apply_activation(ctx, _depthwise(ctx, x, rank, name, "depthwise_conv", bias=True))
+
+
+@lowers("SeparableConv1D", "SeparableConv2D")
+def separable_conv(ctx: Context, *inputs: Value) -> Value:
+    """A ``depthwise_conv`` without bias, then a ``conv`` with a window of one element."""
+    x, rank = _prepare(ctx, inputs[0])
+    spread = _depthwise(ctx, x, rank, "depthwise_kernel", "separable_conv", bias=False)
+    ones = (1,) * rank
+    result = ctx.b.op(
+        "conv",
+        spread,
+        ctx.weight_value("pointwise_kernel"),
+        _bias(ctx),
+        strides=ones,
+        padding=((0, 0),) * rank,
+        dilations=ones,
+        data_format=data_format(ctx),
+    )
+    return apply_activation(ctx, result)
