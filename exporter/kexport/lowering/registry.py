@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kexport.errors import LoweringError, UnknownLayerError
-from kexport.ir import Builder, Constant, Value
+from kexport.ir import Builder, Constant, Value, dtypes
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
 
 
@@ -22,6 +22,10 @@ class Context:
         provenance: who wrote the model, for the few rules whose meaning depends on it.
         kwargs: the call's keyword arguments, tensors as :class:`Value`.
         lower_model, lower_layer: lower a nested model or a wrapped layer on values.
+        args: the call's positional arguments, tensors as :class:`Value`.
+        compute_dtype: what the layer's dtype policy has it compute in.
+        weight_values: the graph's constants by identity of the weight and dtype, so that a layer called twice
+            has its weights once.
     """
 
     layer: LayerSpec
@@ -30,6 +34,9 @@ class Context:
     kwargs: Mapping[str, Any]
     lower_model: Callable[[ModelSpec, Sequence[Value]], list[Value]]
     lower_layer: Callable[[LayerSpec, Sequence[Value], Mapping[str, Any]], list[Value]]
+    args: tuple[Any, ...] = ()
+    compute_dtype: str = "float32"
+    weight_values: dict[tuple[int, str], Value] = field(default_factory=dict)
 
     def arg(self, name: str) -> Any:
         """An argument of the layer.
@@ -46,7 +53,19 @@ class Context:
         return name in self.layer.weights
 
     def weight(self, name: str) -> Constant:
-        """A weight by its Keras variable name.
+        """A weight by its Keras variable name, in the compute dtype where it is a float.
+
+        Raises:
+            LoweringError: the file has none.
+        """
+        stored = self.stored_weight(name)
+        if not dtypes.is_float(stored.dtype) or stored.dtype == self.compute_dtype:
+            return stored
+        wanted = dtypes.numpy_dtype(self.compute_dtype)
+        return stored.map(lambda array: array.astype(wanted), dtype=self.compute_dtype)
+
+    def stored_weight(self, name: str) -> Constant:
+        """A weight by its Keras variable name, in the dtype it is stored in.
 
         Raises:
             LoweringError: the file has none.
@@ -56,8 +75,11 @@ class Context:
         return self.layer.weights[name]
 
     def weight_value(self, name: str) -> Value:
-        """The same as a constant value of the graph."""
-        return self.b.constant(self.weight(name), name=name)
+        """The same as :meth:`weight`, as a constant value of the graph; one for all calls of the layer."""
+        key = (id(self.stored_weight(name)), self.compute_dtype)
+        if key not in self.weight_values:
+            self.weight_values[key] = self.b.constant(self.weight(name), name=name)
+        return self.weight_values[key]
 
     def error(self, problem: str, *, hint: str | None = None) -> LoweringError:
         """An error about this layer, to raise."""
@@ -70,7 +92,7 @@ class Rule(Protocol):
     ``inputs`` are the tensors of the call's first argument, flattened (one for most layers, several for a merge).
     """
 
-    def __call__(self, ctx: Context, *inputs: Value) -> Value | list[Value]: ...
+    def __call__(self, ctx: Context, *inputs: Any, **none: Any) -> Value | list[Value]: ...
 
 
 _RULES: dict[str, Rule] = {}
@@ -98,13 +120,22 @@ def known_layers() -> list[str]:
     return sorted(_RULES)
 
 
+def rule_name(layer: LayerSpec) -> str:
+    """What a layer's rule is registered under: its class, ``ops.Add`` for an operation of ``keras.ops``.
+
+    An operation in a Functional model is saved like a layer, under a class name that a layer may have too.
+    """
+    is_operation = layer.module.startswith(("keras.src.ops", "keras.ops"))
+    return f"ops.{layer.class_name}" if is_operation else layer.class_name
+
+
 def rule_for(layer: LayerSpec) -> Rule:
     """The rule for a layer's class.
 
     Raises:
         UnknownLayerError: there is none.
     """
-    rule = _RULES.get(layer.class_name)
+    rule = _RULES.get(rule_name(layer))
     if rule is None:
         close = difflib.get_close_matches(layer.class_name, _RULES, n=3)
         guess = f" Similar: {', '.join(close)}." if close else ""

@@ -1,0 +1,37 @@
+"""Lowers Keras models to graphs. One rule a layer class, a family a file; importing this package registers them all."""
+
+from kexport.lowering import (  # registers
+    activation_layers,
+    convolution,
+    dense,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    regularization,
+    reshaping,
+    resizing,
+    spatial,
+    wrappers,
+)
+from kexport.lowering.driver import lower
+from kexport.lowering.registry import Context, known_layers, lowers
+
+__all__ = [
+    "Context",
+    "activation_layers",
+    "convolution",
+    "dense",
+    "known_layers",
+    "lower",
+    "lowers",
+    "merging",
+    "normalization",
+    "pooling",
+    "preprocessing",
+    "regularization",
+    "reshaping",
+    "resizing",
+    "spatial",
+    "wrappers",
+]

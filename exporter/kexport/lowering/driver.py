@@ -1,0 +1,296 @@
+"""From a :class:`ModelSpec` to a :class:`Graph`: calls layers' rules in dependency order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from kexport.errors import KexportError, LoweringError
+from kexport.ir import Builder, Graph, GraphError, Value, dims, dtypes
+from kexport.lowering.dtype_policy import compute_dtype
+from kexport.lowering.inputs import Dimensions, graph_input
+from kexport.lowering.masks import Masks
+from kexport.lowering.registry import Context, Rule, rule_for
+from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
+
+#: Models inside models inside models: more than anybody builds, less than Python's stack holds.
+MAX_NESTING = 64
+
+#: Layers that cast their inputs themselves, or take them as they are (``autocast = False`` in keras/src/layers, 3.15).
+_NO_AUTOCAST = frozenset(["Embedding", "GroupNormalization", "InputLayer", "LayerNormalization"])
+
+_Call: TypeAlias = tuple[str, int]
+
+
+def lower(spec: ModelSpec, *, batch: int | None = 1, dimensions: Mapping[str, int] | None = None) -> Graph:
+    """The graph that computes ``spec`` at inference.
+
+    Args:
+        spec: the model, as a loader returns it.
+        batch: the batch size; None keeps it open, as the symbol ``batch``. A model of a fixed batch size keeps its own.
+        dimensions: lengths for other open dimensions, by name: ``time`` (rank 3, axis 1), ``height`` and ``width``
+            (rank 4), ``dim<axis>``; further ones of the same name end in ``_1``, ``_2``.
+
+    Returns:
+        A checked graph; ``layer_outputs`` has every layer call but those of input layers and inside wrappers.
+
+    Raises:
+        LoweringError: a layer has no equivalent, or the model does not fit together.
+        UsageError: ``dimensions`` names one that the model does not leave open.
+    """
+    driver = _Driver(spec.provenance)
+    sizes = Dimensions(batch, dimensions or {})
+    layers = {layer.name: layer for layer in spec.layers}
+    inputs = []
+    for ref, name in zip(spec.inputs, spec.input_names, strict=True):
+        layer = layers.get(ref.layer)
+        if layer is None or layer.class_name != "InputLayer":
+            raise LoweringError(
+                f"Model {spec.name!r}: an input is the tensor of an input layer. Received: {ref}."
+            )
+        inputs.append(graph_input(driver.builder, layer, name, sizes))
+    sizes.check_all_used()
+    outputs = driver.lower_model(spec, inputs)
+    graph = Graph(
+        spec.name,
+        inputs,
+        outputs,
+        driver.builder.nodes,
+        list(spec.input_names),
+        list(spec.output_names),
+        driver.layer_outputs,
+    )
+    graph.check()
+    return graph
+
+
+class _Driver:
+    """The state of one lowering."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        self.builder = Builder()
+        self.layer_outputs: dict[str, Value] = {}
+        self._provenance = provenance
+        self._masks = Masks()
+        self._weight_values: dict[tuple[int, str], Value] = {}
+        self._nesting = 0
+        self._inside_wrapper = 0
+
+    def lower_model(self, model: ModelSpec, inputs: Sequence[Value], repeat: int = 0) -> list[Value]:
+        """Add the nodes of ``model``; return its outputs. ``repeat`` counts the calls of a nested model before this one."""
+        tensors = dict(zip(model.inputs, inputs, strict=True))
+        table = {layer.name: layer for layer in model.layers}
+        for name, index in _in_order(model, table, tensors):
+            layer = table[name]
+            outputs = self._lower_call(layer, layer.calls[index], tensors, repeat * len(layer.calls) + index)
+            tensors.update((TensorRef(name, index, i), value) for i, value in enumerate(outputs))
+        missing = [ref for ref in model.outputs if ref not in tensors]
+        if missing:
+            raise LoweringError(
+                f"Model {model.name!r}: an output is a tensor that a layer computes. Received: {missing[0]}."
+            )
+        return [tensors[ref] for ref in model.outputs]
+
+    def _lower_call(
+        self, layer: LayerSpec, call: CallSpec, tensors: Mapping[TensorRef, Value], index: int
+    ) -> list[Value]:
+        args = _resolve(call.args, tensors, layer)
+        kwargs = _resolve(call.kwargs, tensors, layer)
+        outputs = self._lower_layer(layer, args, kwargs, index)
+        if not self._inside_wrapper:
+            key = f"{layer.path}:{index}" if index else layer.path
+            for position, value in enumerate(outputs):
+                self.layer_outputs[f"{key}#{position}" if position else key] = value
+        return outputs
+
+    def _lower_layer(
+        self, layer: LayerSpec, args: Sequence[Any], kwargs: Mapping[str, Any], repeat: int = 0
+    ) -> list[Value]:
+        """The outputs of ``layer`` for these arguments; errors of rules and ops come out with its name."""
+        rest = dict(kwargs)
+        if not args and "inputs" in rest:
+            args = (rest.pop("inputs"),)
+        outer, self.builder.origin = self.builder.origin, layer.path
+        try:
+            if layer.model is not None:
+                return self._lower_nested(layer, layer.model, args, rest, repeat)
+            rule = rule_for(layer)
+            dtype = compute_dtype(layer)
+            args = tuple(self._autocast(layer, dtype, item) for item in args)
+            rest = {name: self._autocast(layer, dtype, item) for name, item in rest.items()}
+            return self._apply(rule, layer, dtype, args, rest)
+        except KexportError:
+            raise
+        except (GraphError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            received = ", ".join(str(value.type) for value in _values((args, rest))) or "no tensors"
+            raise LoweringError(
+                f"Layer {layer.path!r} ({layer.class_name}): its configuration, weights and inputs do not fit together: "
+                f"{error!s}. Received: {received}."
+            ) from error
+        finally:
+            self.builder.origin = outer
+
+    def _apply(
+        self, rule: Rule, layer: LayerSpec, dtype: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> list[Value]:
+        ctx = Context(
+            layer,
+            self.builder,
+            self._provenance,
+            kwargs,
+            lower_model=lambda model, values: self._wrapped(lambda: self.lower_model(model, values)),
+            lower_layer=lambda child, values, more: self._wrapped(
+                lambda: self._lower_layer(child, (values[0] if len(values) == 1 else list(values),), more)
+            ),
+            args=args,
+            compute_dtype=dtype,
+            weight_values=self._weight_values,
+        )
+        inputs = list(_values(args[:1]))
+        if not inputs:
+            raise ctx.error(f"It is called on tensors. Received: {args!r}")
+        every = list(_values((args, kwargs)))
+        self._masks.before(layer, every)
+        result = rule(ctx, *inputs)
+        outputs = result if isinstance(result, list) else [result]
+        self._masks.after(layer, every, outputs)
+        for value in outputs:
+            _check_lengths(ctx, value)
+        return outputs
+
+    def _wrapped(self, lower_inner: Callable[[], list[Value]]) -> list[Value]:
+        """What a wrapper lowers inside itself is no layer call of the model's own."""
+        self._inside_wrapper += 1
+        try:
+            return lower_inner()
+        finally:
+            self._inside_wrapper -= 1
+
+    def _lower_nested(
+        self, layer: LayerSpec, model: ModelSpec, args: Sequence[Any], kwargs: Mapping[str, Any], repeat: int
+    ) -> list[Value]:
+        where = f"Layer {layer.path!r} ({layer.class_name})"
+        values = list(_values(args[:1]))
+        if len(values) != len(model.inputs):
+            raise LoweringError(f"{where}: it takes {len(model.inputs)} tensors. Received: {len(values)}.")
+        if kwargs.get("training") is True:
+            raise LoweringError(
+                f"{where}: it is called with training=True, and an export computes inference.",
+                hint="Call it without training=True before the model is saved.",
+            )
+        if self._nesting >= MAX_NESTING:
+            raise LoweringError(f"{where}: models are nested at most {MAX_NESTING} deep.")
+        table = {inner.name: inner for inner in model.layers}
+        fitted = [
+            self._fit(value, table.get(ref.layer)) for value, ref in zip(values, model.inputs, strict=True)
+        ]
+        self._nesting += 1
+        try:
+            return self.lower_model(model, fitted, repeat)
+        finally:
+            self._nesting -= 1
+
+    def _fit(self, value: Value, declared: LayerSpec | None) -> Value:
+        """``value`` as a nested model's input layer takes it: Keras casts it, and drops or adds a last dimension of 1
+        where the rank is one off (``Functional._standardize_inputs``, keras/src/models/functional.py, 3.15)."""
+        if declared is None or declared.class_name != "InputLayer":
+            return value
+        shape = declared.config.get("batch_shape")
+        dtype = declared.config.get("dtype") or "float32"
+        if isinstance(shape, list | tuple):
+            if value.rank == len(shape) + 1 and value.shape[-1] == 1:
+                value = self.builder.op("squeeze", value, axes=(value.rank - 1,))
+            elif value.rank == len(shape) - 1 and shape[-1] == 1:
+                value = self.builder.op("expand_dims", value, axes=(value.rank,))
+            if value.rank != len(shape) or any(
+                _differ(a, b) for a, b in zip(value.shape[1:], shape[1:], strict=True)
+            ):
+                raise LoweringError(
+                    f"Layer {declared.path!r} (InputLayer): it takes the shape {tuple(shape)}. "
+                    f"Received: {dims.format_shape(value.shape)}."
+                )
+        return value if value.dtype == dtype else self.builder.op("cast", value, dtype=dtype)
+
+    def _autocast(self, layer: LayerSpec, dtype: str, item: Any) -> Any:
+        """``item`` with its float tensors cast to the layer's compute dtype, which is what Keras does before a call."""
+        if layer.class_name in _NO_AUTOCAST or not dtypes.is_float(dtype):
+            return item
+        if isinstance(item, Value):
+            if not dtypes.is_float(item.dtype) or item.dtype == dtype:
+                return item
+            return self.builder.op("cast", item, dtype=dtype)
+        if isinstance(item, list | tuple):
+            return type(item)(self._autocast(layer, dtype, part) for part in item)
+        if isinstance(item, dict):
+            return {key: self._autocast(layer, dtype, part) for key, part in item.items()}
+        return item
+
+
+def _in_order(
+    model: ModelSpec, table: Mapping[str, LayerSpec], tensors: Mapping[TensorRef, Value]
+) -> Iterator[_Call]:
+    """The calls that the outputs depend on, each after those it depends on; ``tensors`` fills while this runs."""
+    done: set[_Call] = set()
+    opened: set[_Call] = set()
+    stack = [(ref.layer, ref.call) for ref in reversed(model.outputs) if ref not in tensors]
+    while stack:
+        call = name, index = stack[-1]
+        if call in done:
+            stack.pop()
+            continue
+        layer = table.get(name)
+        if layer is None or not 0 <= index < len(layer.calls):
+            raise LoweringError(
+                f"Model {model.name!r}: a tensor comes from a call of a layer. Received: call {index} of {name!r}."
+            )
+        missing = [ref for ref in layer.calls[index].tensors() if ref not in tensors]
+        waiting = [(ref.layer, ref.call) for ref in missing]
+        for ref in missing:
+            if (ref.layer, ref.call) in done:
+                raise LoweringError(
+                    f"Layer {table[ref.layer].path!r}: it has no output {ref.tensor}, which layer {layer.path!r} takes."
+                )
+        if not waiting:
+            stack.pop()
+            done.add(call)
+            yield call
+            continue
+        if call in opened:
+            raise LoweringError(f"Layer {layer.path!r} ({layer.class_name}): it depends on its own output.")
+        opened.add(call)
+        stack.extend(reversed(waiting))
+
+
+def _resolve(item: Any, tensors: Mapping[TensorRef, Value], layer: LayerSpec) -> Any:
+    """``item`` with each :class:`TensorRef` replaced by its value."""
+    if isinstance(item, TensorRef):
+        return tensors[item]
+    if isinstance(item, Mapping):
+        return {key: _resolve(part, tensors, layer) for key, part in item.items()}
+    if isinstance(item, list | tuple):
+        return type(item)(_resolve(part, tensors, layer) for part in item)
+    return item
+
+
+def _values(item: Any) -> Iterator[Value]:
+    if isinstance(item, Value):
+        yield item
+    elif isinstance(item, Mapping):
+        for part in item.values():
+            yield from _values(part)
+    elif isinstance(item, list | tuple):
+        for part in item:
+            yield from _values(part)
+
+
+def _differ(dim: dims.Dim, declared: int | None) -> bool:
+    return isinstance(dim, int) and declared is not None and dim != declared
+
+
+def _check_lengths(ctx: Context, value: Value) -> None:
+    if any(isinstance(dim, int) and dim < 1 for dim in value.shape):
+        inputs = ", ".join(str(item.type) for item in _values(ctx.args))
+        raise ctx.error(
+            f"Every dimension of its output is at least 1. Received: {value.type} for {inputs}",
+            hint="The input is smaller than the layer's window; export with larger dimensions.",
+        )

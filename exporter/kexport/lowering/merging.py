@@ -1,0 +1,121 @@
+"""Merge layers."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from kexport.ir import Value, dims, dtypes
+from kexport.ir.dims import Shape
+from kexport.lowering.arguments import normalized_axis
+from kexport.lowering.normalization import l2_normalize
+from kexport.lowering.registry import Context, lowers
+
+_ELEMENTWISE = {
+    "Add": "add",
+    "Subtract": "sub",
+    "Multiply": "mul",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Average": "add",
+}
+
+
+def _one_rank(ctx: Context, inputs: tuple[Value, ...]) -> list[Value]:
+    """The inputs with dimensions of 1 put in after the batch until all have one rank, as Keras does
+    (keras/src/layers/merging/base_merge.py, ``call``, 3.15)."""
+    rank = max(value.rank for value in inputs)
+    return [
+        value
+        if value.rank == rank
+        else ctx.b.op("expand_dims", value, axes=tuple(range(1, 1 + rank - value.rank)))
+        for value in inputs
+    ]
+
+
+def _one_dtype(ctx: Context, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The inputs in one dtype: the compute dtype when integers and floats meet."""
+    found = {value.dtype for value in inputs}
+    if len(found) == 1:
+        return inputs
+    if not any(dtypes.is_float(dtype) for dtype in found):
+        raise ctx.error(f"Its inputs have one dtype, or some are floats. Received: {sorted(found)}")
+    return tuple(
+        value if value.dtype == ctx.compute_dtype else ctx.b.op("cast", value, dtype=ctx.compute_dtype)
+        for value in inputs
+    )
+
+
+@lowers(*_ELEMENTWISE)
+def lower_elementwise(ctx: Context, *inputs: Value) -> Value:
+    """Element by element from the left, broadcasting; ``Average`` divides the sum."""
+    if ctx.layer.class_name == "Subtract" and len(inputs) != 2:
+        raise ctx.error(f"It takes two inputs. Received: {len(inputs)}")
+    values = _one_rank(ctx, _one_dtype(ctx, inputs))
+    if len(values) > 1 and values[0].dtype == "bool":
+        raise ctx.error("Its inputs are numbers. Received: bool")
+    op = _ELEMENTWISE[ctx.layer.class_name]
+    result = reduce(lambda left, right: ctx.b.op(op, left, right), values)
+    if ctx.layer.class_name != "Average" or len(inputs) == 1:
+        return result
+    if not dtypes.is_float(result.dtype):
+        result = ctx.b.op("cast", result, dtype=ctx.compute_dtype)
+    return ctx.b.op("mul", result, ctx.b.scalar(1 / len(inputs), result))
+
+
+@lowers("Concatenate")
+def lower_concatenate(ctx: Context, *inputs: Value) -> Value:
+    """One after the other along ``axis``."""
+    values = _one_dtype(ctx, inputs)
+    axis = normalized_axis(ctx, ctx.layer.config.get("axis", -1), values[0].rank)
+    return values[0] if len(values) == 1 else ctx.b.op("concat", *values, axis=axis)
+
+
+@lowers("Dot")
+def lower_dot(ctx: Context, *inputs: Value) -> Value:
+    """The sum of products along an axis of each, sample by sample: (batch, *rest of a, *rest of b), (batch, 1) where none is left.
+
+    With ``normalize`` both are of unit length along their axis first.
+    """
+    if len(inputs) != 2:
+        raise ctx.error(f"It takes two inputs. Received: {len(inputs)}")
+    a, b = _one_dtype(ctx, inputs)
+    if a.rank < 2 or b.rank < 2:
+        raise ctx.error(f"It takes inputs of rank 2 or more. Received: {a.type} and {b.type}")
+    axis_a, axis_b = _dot_axes(ctx, a, b)
+    if ctx.layer.config.get("normalize"):
+        floor = 1e-24 if ctx.provenance.keras_major >= 3 else 1e-12
+        a, b = l2_normalize(ctx, a, (axis_a,), floor), l2_normalize(ctx, b, (axis_b,), floor)
+    rest_a, rest_b = _without(a.shape, axis_a), _without(b.shape, axis_b)
+    product = ctx.b.op(
+        "matmul", _as_matrix(ctx, a, axis_a, last=True), _as_matrix(ctx, b, axis_b, last=False)
+    )
+    shape = (a.shape[0], *rest_a, *rest_b) if rest_a or rest_b else (a.shape[0], 1)
+    return product if product.shape == shape else ctx.b.op("reshape", product, shape=shape)
+
+
+def _dot_axes(ctx: Context, a: Value, b: Value) -> tuple[int, int]:
+    saved = ctx.arg("axes")
+    pair = saved if isinstance(saved, list | tuple) else [saved, saved]
+    if len(pair) != 2:
+        raise ctx.error(f"axes is an axis, or one for each input. Received: {saved!r}")
+    found = normalized_axis(ctx, pair[0], a.rank), normalized_axis(ctx, pair[1], b.rank)
+    if 0 in found:
+        raise ctx.error(f"axes are not the batch. Received: {saved!r}")
+    return found
+
+
+def _without(shape: Shape, axis: int) -> Shape:
+    """The dimensions but the batch and ``axis``."""
+    return tuple(dim for index, dim in enumerate(shape) if index not in (0, axis))
+
+
+def _as_matrix(ctx: Context, x: Value, axis: int, *, last: bool) -> Value:
+    """(batch, rest, axis) or (batch, axis, rest), the rest of the dimensions as one."""
+    others = [index for index in range(1, x.rank) if index != axis]
+    perm = (0, *others, axis) if last else (0, axis, *others)
+    if perm != tuple(range(x.rank)):
+        x = ctx.b.op("transpose", x, perm=perm)
+    kept = x.shape[-1] if last else x.shape[1]
+    rest = dims.product(x.shape[1:-1] if last else x.shape[2:])
+    shape = (x.shape[0], rest, kept) if last else (x.shape[0], kept, rest)
+    return x if x.shape == shape else ctx.b.op("reshape", x, shape=shape)

@@ -1,0 +1,52 @@
+"""Wrappers, masking, and what can't be lowered by name."""
+
+from __future__ import annotations
+
+from kexport.ir import Value, dims
+from kexport.lowering.arguments import number
+from kexport.lowering.registry import Context, lowers
+from kexport.lowering.regularization import refuse_training
+from kexport.loading.spec import LayerSpec
+
+
+def _child(ctx: Context) -> LayerSpec:
+    child = ctx.layer.children.get("layer")
+    if child is None:
+        raise ctx.error("It wraps a layer. Received: none")
+    return child
+
+
+@lowers("TimeDistributed")
+def lower_time_distributed(ctx: Context, x: Value) -> Value | list[Value]:
+    """The wrapped layer on (batch * time, ...): it sees each step as a sample."""
+    refuse_training(ctx)
+    if x.rank < 3:
+        raise ctx.error(f"It takes (batch, time, ...). Received: {x.type}")
+    lead = x.shape[:2]
+    folded = ctx.b.op("reshape", x, shape=(dims.product(lead), *x.shape[2:]))
+    results = ctx.lower_layer(_child(ctx), [folded], {})
+    return [ctx.b.op("reshape", value, shape=(*lead, *value.shape[1:])) for value in results]
+
+
+@lowers("SpectralNormalization", "Wrapper")
+def lower_wrapper(ctx: Context, *inputs: Value) -> list[Value]:
+    """The wrapped layer: spectral normalization changes its kernel in training, and the file has the result."""
+    refuse_training(ctx)
+    return ctx.lower_layer(_child(ctx), list(inputs), {})
+
+
+@lowers("Masking")
+def lower_masking(ctx: Context, x: Value) -> Value:
+    """``x`` with the steps that are ``mask_value`` throughout set to 0; the mask itself is not lowered."""
+    differs = ctx.b.op("not_equal", x, ctx.b.scalar(number(ctx, "mask_value", 0.0), x))
+    kept = ctx.b.op("reduce_any", differs, axes=(x.rank - 1,), keepdims=True)
+    return ctx.b.op("mul", x, ctx.b.op("cast", kept, dtype=x.dtype))
+
+
+@lowers("Lambda")
+def lower_lambda(ctx: Context, *inputs: Value) -> Value:  # noqa: ARG001 - the signature of every rule
+    """Refused: its function is Python code, which a model file should not be trusted to run."""
+    raise ctx.error(
+        "A Lambda layer's function is Python code, and no code from a model file is run",
+        hint="Replace it by Keras layers (Rescaling, Reshape, Activation, Add, …) before the model is saved.",
+    )
