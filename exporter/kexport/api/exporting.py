@@ -70,7 +70,7 @@ def export(
         input_shape: dimensions without the batch that the file leaves unknown (``(128, None)``), by input name where
             the model has several inputs.
         weights: the weights file of a ``.json`` model.
-        trained_on: the backend that trained the model, where the file does not say or says wrong.
+        trained_on: the backend that trained the model, where the file does not say.
         golden: golden vectors, or their file, to verify with instead of running Keras.
         samples: inputs to verify with, of shape (samples, …) by input name, or an ``.npz`` file of them.
         verify: whether to verify.
@@ -103,7 +103,7 @@ def export(
     with ExitStack() as stack:
         folder = stack.enter_context(staged(destination))
         vectors = stack.enter_context(given or start(source, samples)) if verify else None
-        run = _Run(source, batch, dimensions, folder, vectors, notify)
+        run = _Run(source, batch, dict(dimensions or {}), folder, vectors, notify)
         run.failures.update(failures)
         return run.finish([job for job in jobs if job.target.name not in failures], destination)
 
@@ -161,7 +161,7 @@ class _Run:
         self,
         source: Source,
         batch: Batch,
-        dimensions: Mapping[str, int] | None,
+        dimensions: Mapping[str, int],
         folder: Path,
         vectors: Vectors | None,
         notify: Progress,
@@ -293,7 +293,7 @@ class _Run:
                 "samples": golden.samples,
                 "meta": dict(golden.meta),
             }
-        settings = {"batch": self.batch, "dimensions": dict(self.dimensions or {})}
+        settings = {"batch": self.batch, "dimensions": self.dimensions, **self.source.settings}
         targets = {job.target.name: self._target_entry(job) for job in jobs}
         write_manifest(self.folder, model=info, settings=settings, targets=targets, golden=entry)
         return info

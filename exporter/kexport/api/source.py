@@ -20,17 +20,17 @@ Model = Any
 Batch = int | Literal["dynamic"]
 InputShape = Sequence[int | None] | Mapping[str, Sequence[int | None]]
 
-BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch")
-
 
 @dataclass(frozen=True)
 class Source:
-    """A model that was read. ``path`` is None for a live model, ``live`` for a file."""
+    """A model that was read. ``path`` is None for a live model, ``live`` for a file; ``settings`` are what the caller
+    said about it beyond the file, as plain data."""
 
     spec: ModelSpec
     path: Path | None
     live: Any
     weights: Path | None
+    settings: Mapping[str, Any]
 
     @property
     def stem(self) -> str:
@@ -79,16 +79,33 @@ def open_model(
         ModelReadError: it can't be read.
         UsageError: an argument does not fit the model.
     """
-    if trained_on is not None and trained_on not in BACKENDS:
-        raise UsageError(f"A model is trained on one of {', '.join(BACKENDS)}. Received: {trained_on!r}")
     path = Path(model) if isinstance(model, str | os.PathLike) else None
     weights_path = None if weights is None else Path(weights)
-    spec = load(model if path is None else path, weights=weights_path)
+    alone = None if isinstance(input_shape, Mapping) else input_shape
+    spec = load(
+        model if path is None else path, weights=weights_path, input_shape=alone, trained_on=trained_on
+    )
     if trained_on is not None:
-        spec = replace(spec, provenance=replace(spec.provenance, backend=trained_on))
+        spec = _trained_on(spec, trained_on)
     if input_shape is not None:
         spec = with_input_shapes(spec, input_shape)
-    return Source(spec, path, None if path else model, weights_path)
+    settings = {"trained_on": trained_on, "input_shape": _plain_shapes(input_shape)}
+    return Source(spec, path, None if path else model, weights_path, settings)
+
+
+def _plain_shapes(shapes: InputShape | None) -> Any:
+    if isinstance(shapes, Mapping):
+        return {name: list(shape) for name, shape in shapes.items()}
+    return None if shapes is None else list(shapes)
+
+
+def _trained_on(spec: ModelSpec, backend: str) -> ModelSpec:
+    said = spec.provenance.backend
+    if said not in ("", backend):
+        raise UsageError(
+            f"The file says that the model was trained on {said}. Received: trained_on={backend!r}"
+        )
+    return replace(spec, provenance=replace(spec.provenance, backend=backend))
 
 
 def check_batch(batch: object) -> None:

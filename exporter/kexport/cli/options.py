@@ -11,7 +11,7 @@ from kexport.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch")
+BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch", "openvino")
 
 model_argument = click.argument("model", type=click.Path())
 output_options = (
