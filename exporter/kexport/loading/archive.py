@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -127,8 +128,8 @@ class Archive:
             NotImplementedError,
             RuntimeError,
             EOFError,
-            zipfile.zlib.error,
-        ) as error:  # type: ignore[attr-defined]
+            zlib.error,
+        ) as error:
             raise ModelReadError(
                 f"{self.path}: {name!r} can't be unpacked: {error}.", hint=TRUNCATED_HINT
             ) from error

@@ -1,12 +1,127 @@
-"""Weights as TensorFlow's Keras keeps them, from what other backends and Keras 1 wrote."""
+"""Weights as Keras 3 keeps them, from what Keras 1, CuDNN layers and other backends wrote."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kexport.ir import Constant
+from kexport.ir.graph import Array
 from kexport.loading.context import Context
+from kexport.loading.keras1_weights import from_keras1, keras1_variables
 from kexport.loading.spec import LayerSpec
+from kexport.loading.weight_layout import Variable, shape_fits, variables_of
+
+_FLIPPED = {
+    **{f"Conv{n}D": ("kernel",) for n in (1, 2, 3)},
+    **{f"Conv{n}DTranspose": ("kernel",) for n in (2, 3)},
+    "ConvLSTM2D": ("kernel", "recurrent_kernel"),
+}
+"""What Theano convolves (kernel mirrored) where the other backends correlate. Depthwise kernels are not among them: Keras's
+Theano backend mirrors them itself (keras/backend/theano_backend.py, ``_preprocess_conv2d_depthwise_kernel``, 2.3.1)."""
+
+_MXNET_CONVS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"})
+
+
+def variables_in_file(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
+    """The arrays that the writing version and backend keep for a layer; None where its class is unknown."""
+    if ctx.provenance.keras_major == 1:
+        return keras1_variables(layer)
+    usual = variables_of(layer)
+    if ctx.trained_on == "mxnet" and usual is not None:
+        return _mxnet_variables(layer, usual)
+    return usual
+
+
+def _mxnet_variables(layer: LayerSpec, usual: list[Variable]) -> list[Variable]:
+    """keras-mxnet keeps channels_first kernels as (out, in, …) and a gamma for every batch normalization."""
+    if layer.class_name in _MXNET_CONVS and layer.config.get("data_format") == "channels_first":
+        return [replace(v, shape=None) if v.name == "kernel" else v for v in usual]
+    if layer.class_name == "BatchNormalization" and layer.config.get("scale") is False:
+        return [Variable("gamma", (None,)), *usual]
+    return usual
 
 
 def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
-    """The layer with its weights in Keras 3's layout."""
-    del ctx
+    """The layer with its weights in Keras 3's layout.
+
+    Raises:
+        ModelReadError: a weight does not have the shape that the config asks for.
+    """
+    if ctx.provenance.keras_major == 1:
+        layer = replace(layer, weights=from_keras1(layer))
+    if ctx.trained_on == "mxnet":
+        layer = replace(layer, weights=_from_mxnet(layer))
+    if layer.class_name in {"CuDNNLSTM", "CuDNNGRU"}:
+        layer = _from_cudnn(layer)
+    for variable in variables_of(layer) or ():
+        held = layer.weights.get(variable.name)
+        if held is not None and not shape_fits(variable.shape, held.shape):
+            raise ctx.misfit(layer.path, variable.name, variable.shape, held.shape)
+    if ctx.trained_on == "theano":
+        names = _FLIPPED.get(layer.class_name, ())
+        layer = replace(
+            layer, weights={k: _mirrored(v) if k in names else v for k, v in layer.weights.items()}
+        )
     return layer
+
+
+def _mirrored(kernel: Constant) -> Constant:
+    """The kernel reversed along every spatial axis: all but the last two."""
+    axes = tuple(range(len(kernel.shape) - 2))
+    return kernel.map(lambda array: array[tuple(slice(None, None, -1) for _ in axes)])
+
+
+def _from_mxnet(layer: LayerSpec) -> Mapping[str, Constant]:
+    weights = dict(layer.weights)
+    if layer.class_name == "BatchNormalization" and layer.config.get("scale") is False:
+        weights.pop("gamma", None)
+    if (
+        layer.class_name in _MXNET_CONVS
+        and layer.config.get("data_format") == "channels_first"
+        and "kernel" in weights
+    ):
+        kernel = weights["kernel"]
+        rank = len(kernel.shape)
+        order = (*range(2, rank), *((0, 1) if layer.class_name.endswith("Transpose") else (1, 0)))
+        weights["kernel"] = kernel.map(
+            lambda array: array.transpose(order), shape=[kernel.shape[a] for a in order]
+        )
+    return weights
+
+
+def _from_cudnn(layer: LayerSpec) -> LayerSpec:
+    """The plain layer that computes what a CuDNN layer does (keras/engine/saving.py, 2.3.1, ``_convert_rnn_weights``).
+
+    CuDNN's matrices are transposed gate by gate; an LSTM adds its two biases, a GRU keeps both (``reset_after``).
+    """
+    lstm = layer.class_name == "CuDNNLSTM"
+    gates = 4 if lstm else 3
+    kernel, recurrent, bias = (layer.weights[name] for name in ("kernel", "recurrent_kernel", "bias"))
+    units = recurrent.shape[0]
+
+    def untwisted(array: Array) -> Array:
+        rows = array.shape[0]
+        stacked = array.reshape(rows, gates, units).transpose(1, 0, 2)
+        return stacked.reshape(gates, units, rows).transpose(2, 0, 1).reshape(rows, gates * units)
+
+    def biases(array: Array) -> Array:
+        pair = array.reshape(2, gates * units)
+        return pair.sum(axis=0) if lstm else pair
+
+    weights = {
+        "kernel": kernel.map(untwisted),
+        "recurrent_kernel": recurrent.map(untwisted),
+        "bias": bias.map(biases, shape=(gates * units,) if lstm else (2, gates * units)),
+    }
+    config = {
+        **layer.config,
+        "activation": "tanh",
+        "recurrent_activation": "sigmoid",
+        "use_bias": True,
+        "dropout": 0.0,
+        "recurrent_dropout": 0.0,
+        "unroll": False,
+        **({} if lstm else {"reset_after": True}),
+    }
+    return replace(layer, class_name=layer.class_name.removeprefix("CuDNN"), config=config, weights=weights)

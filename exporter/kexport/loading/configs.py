@@ -49,7 +49,7 @@ def policy_name(value: Mapping[str, Any]) -> Any:
         return config
     if value["class_name"] == "DTypePolicyMap":
         default = config.get("default_policy")
-        return policy_name(default) if is_object(default) else default
+        return policy_name(default) if isinstance(default, Mapping) and is_object(default) else default
     return config.get("name", "float32")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from kexport.loading.spec import Provenance
 
 MAX_NESTING = 48
 """Models and wrappers inside each other; Keras itself recurses several Python frames a level."""
+
+OTHER_WEIGHTS_HINT = "Use the weights that were saved with this very architecture."
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,20 @@ class Context:
     def error(self, problem: str, *, hint: str | None = None) -> ModelReadError:
         """An error about the model as a whole, to raise."""
         return ModelReadError(f"{self.label}: {problem}.", hint=hint)
+
+    def misfit(
+        self, path: str, name: str, expected: Sequence[int | None] | None, received: Sequence[int]
+    ) -> ModelReadError:
+        """The error about a weight whose shape is not what its layer's config asks for."""
+        dims = (
+            "any"
+            if expected is None
+            else "(" + ", ".join("?" if d is None else str(d) for d in expected) + ")"
+        )
+        return self.error(
+            f"The weights of layer {path!r} don't fit: its {name} must have the shape {dims}. Received: {tuple(received)}",
+            hint=OTHER_WEIGHTS_HINT,
+        )
 
     def mapping(self, value: object, what: str) -> Mapping[str, Any]:
         """``value``, which must be a JSON object."""

@@ -168,7 +168,8 @@ class Group:
         path = self._path_of(name)
         if not isinstance(found, h5d.DatasetID):
             raise self.store.error(f"The file has no dataset {path!r}")
-        return self._guarded(lambda: self.store.constant(h5py.Dataset(found), path))
+        made: Constant = self._guarded(lambda: self.store.constant(h5py.Dataset(found), path))
+        return made
 
     def attribute(self, name: str) -> Any:
         """The attribute's value, bytes decoded; None where there is none."""
@@ -193,7 +194,7 @@ class Group:
         """An attribute that holds a list of texts, which Keras cuts into ``name0``, ``name1``, … when it is long."""
         whole = self.attribute(name)
         if whole is None:
-            parts = []
+            parts: list[Array] = []
             while (part := self.attribute(f"{name}{len(parts)}")) is not None:
                 parts.append(np.asarray(part).ravel())
             whole = [item for part in parts for item in part]

@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 
 from kexport.ir import Constant
-from kexport.loading.context import Context
+from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
 from kexport.loading.hdf5 import Group
 from kexport.loading.spec import LayerSpec, ModelSpec
-from kexport.loading.weight_layout import Variable, variables_of
-from kexport.loading.weights import Assigned, misfit_error, shape_fits
+from kexport.loading.weight_layout import Variable, shape_fits, variables_of
+from kexport.loading.weights import Assigned
 
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")
 
@@ -96,11 +96,11 @@ def _held(
         raise ctx.error(
             f"The weights of layer {layer.path!r} ({layer.class_name}) don't fit: expected {len(variables)} "
             f"({', '.join(variable.name for variable in variables)}). Received: {len(found)}",
-            hint="Use the weights that were saved with this very architecture.",
+            hint=OTHER_WEIGHTS_HINT,
         )
     for variable, constant in zip(variables, found, strict=True):
         if not shape_fits(variable.shape, constant.shape):
-            raise misfit_error(ctx, layer.path, variable, constant)
+            raise ctx.misfit(layer.path, variable.name, variable.shape, constant.shape)
     return {variable.name: constant for variable, constant in zip(variables, found, strict=True)}
 
 

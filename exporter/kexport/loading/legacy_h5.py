@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kexport.loading.context import Context
+from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
 from kexport.loading.hdf5 import Group
 from kexport.loading.spec import LayerSpec, ModelSpec
 from kexport.loading.weight_layout import variables_of
@@ -70,5 +70,5 @@ def _count_error(layers: list[LayerSpec], given: dict[str, list[Named]], ctx: Co
     return ctx.error(
         f"The weights don't fit: {len(layers)} layers of the model have weights, and layer {missing[0]!r} finds none. "
         f"Received: weights of {len(given)} layers ({', '.join(list(given)[:8])}{', …' if len(given) > 8 else ''})",
-        hint="Use the weights that were saved with this very architecture.",
+        hint=OTHER_WEIGHTS_HINT,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from kexport.loading.configs import WRAPPED, is_object
@@ -113,7 +114,7 @@ def _sequential(config: object, ctx: Context, *, path: str, name: str | None, de
 def _chained(layers: list[LayerSpec], ctx: Context, *, path: str, name: str) -> ModelSpec:
     """The model in which each layer is called on the output of the one before it."""
     called = [layers[0]]
-    for before, layer in zip(layers, layers[1:], strict=False):
+    for before, layer in pairwise(layers):
         if layer.class_name == "InputLayer":
             raise ctx.error(
                 f"Layer {layer.path!r} of a Sequential model is an input, but not its first layer"

@@ -6,7 +6,7 @@ It decides which array of a file is which, because files name variables by posit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,15 @@ def variables_of(layer: LayerSpec) -> list[Variable] | None:
     if rule is not None:
         return rule(layer.config)
     return [] if layer.model is not None or layer.children or layer.class_name in WEIGHTLESS else None
+
+
+def shape_fits(expected: Shape, received: Sequence[int]) -> bool:
+    """Whether an array has the shape that a layer's config asks for, as far as it does."""
+    if expected is None:
+        return True
+    return len(expected) == len(received) and all(
+        e is None or e == r for e, r in zip(expected, received, strict=True)
+    )
 
 
 def _int(config: Config, key: str) -> Dim:
@@ -130,7 +139,7 @@ def _separable(rank: int) -> Callable[[Config], list[Variable]]:
 
 
 def _affine(config: Config) -> list[Variable]:
-    """gamma and beta, as ``scale`` and ``center`` say."""
+    """A gamma and a beta, as ``scale`` and ``center`` say."""
     pairs = (("gamma", "scale"), ("beta", "center"))
     return [Variable(name) for name, argument in pairs if config.get(argument, True)]
 
@@ -270,8 +279,8 @@ def _highway(config: Config) -> list[Variable]:
 
 def _spectrogram(config: Config) -> list[Variable]:
     mode = config.get("mode", "log")
-    names = [name for name in ("real", "imag") if mode not in {"imag" if name == "real" else "real"}]
-    return [Variable(f"{name}_kernel", trainable=False) for name in names]
+    real = [Variable("real_kernel")] if mode != "imag" else []
+    return [*real, Variable("imag_kernel")] if mode != "real" else real
 
 
 def _locally_connected(config: Config) -> list[Variable]:
@@ -311,6 +320,8 @@ _LAYOUTS: dict[str, Callable[[Config], list[Variable]]] = {
     "MaxoutDense": _maxout,
     "Highway": _highway,
     "STFTSpectrogram": _spectrogram,
+    "ParametricSoftplus": lambda _: [Variable("alphas"), Variable("betas")],
+    "SReLU": lambda _: [Variable(name) for name in ("t_left", "a_left", "t_right", "a_right")],
 }
 
 WEIGHTLESS = frozenset(

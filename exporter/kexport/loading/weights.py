@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from kexport.ir import Constant
-from kexport.loading.context import Context
+from kexport.loading.backend_order import variables_in_file
+from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
 from kexport.loading.spec import LayerSpec, ModelSpec
-from kexport.loading.weight_layout import Shape, Variable, variables_of
+from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def assign_flat(layer: LayerSpec, given: Sequence[Named], ctx: Context) -> Assig
     Raises:
         ModelReadError: no order fits.
     """
-    slots = list(_slots(layer, frozen=False))
+    slots = list(_slots(layer, ctx, frozen=False))
     unknown = [path for path, own in _unknown(layer)]
     if unknown:
         return _assign_unknown(layer, given, slots, unknown, ctx)
@@ -57,15 +58,15 @@ def assign_flat(layer: LayerSpec, given: Sequence[Named], ctx: Context) -> Assig
     return _collect(order, [item.constant for item in given])
 
 
-def _slots(layer: LayerSpec, *, frozen: bool) -> Iterator[Slot]:
+def _slots(layer: LayerSpec, ctx: Context, *, frozen: bool) -> Iterator[Slot]:
     """The variables of a layer and of what is inside it, in the order in which Keras lists them."""
     frozen = frozen or layer.config.get("trainable") is False
-    for variable in variables_of(layer) or ():
+    for variable in variables_in_file(layer, ctx) or ():
         yield Slot(layer.path, variable, variable.trainable and not frozen)
     for child in layer.children.values():
-        yield from _slots(child, frozen=frozen)
+        yield from _slots(child, ctx, frozen=frozen)
     for inner in layer.model.layers if layer.model is not None else ():
-        yield from _slots(inner, frozen=frozen)
+        yield from _slots(inner, ctx, frozen=frozen)
 
 
 def _unknown(layer: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
@@ -87,15 +88,6 @@ def _orders(slots: Sequence[Slot]) -> list[list[Slot]]:
 def _fits(order: Sequence[Slot], given: Sequence[Named]) -> bool:
     return all(
         shape_fits(slot.variable.shape, item.constant.shape) for slot, item in zip(order, given, strict=True)
-    )
-
-
-def shape_fits(expected: Shape, received: Sequence[int]) -> bool:
-    """Whether an array has the shape that a layer's config asks for, as far as it does."""
-    if expected is None:
-        return True
-    return len(expected) == len(received) and all(
-        e is None or e == r for e, r in zip(expected, received, strict=True)
     )
 
 
@@ -174,45 +166,32 @@ def _misfit(layer: LayerSpec, slots: Sequence[Slot], given: Sequence[Named], ctx
     """The error that shows what the layer wants beside what the file has."""
     for slot, item in zip(slots, given, strict=False):
         if not shape_fits(slot.variable.shape, item.constant.shape):
-            return misfit_error(ctx, slot.path, slot.variable, item.constant)
+            return ctx.misfit(slot.path, slot.variable.name, slot.variable.shape, item.constant.shape)
     wanted = ", ".join(f"{slot.path}/{slot.variable.name}" for slot in islice(slots, 8)) or "none"
     return ctx.error(
         f"The weights of layer {layer.path!r} ({layer.class_name}) don't fit: expected {len(slots)} ({wanted}"
         f"{', …' if len(slots) > 8 else ''}). Received: {len(given)} ({', '.join(item.name for item in islice(given, 8))}"
         f"{', …' if len(given) > 8 else ''})",
-        hint="Use the weights that were saved with this very architecture.",
-    )
-
-
-def misfit_error(ctx: Context, path: str, variable: Variable, constant: Constant) -> Exception:
-    """The error about one weight whose shape is not what its layer's config asks for."""
-    wanted = (
-        "any"
-        if variable.shape is None
-        else "(" + ", ".join("?" if d is None else str(d) for d in variable.shape) + ")"
-    )
-    return ctx.error(
-        f"The weights of layer {path!r} don't fit: its {variable.name} must have the shape {wanted}. "
-        f"Received: {tuple(constant.shape)}",
-        hint="Use the weights that were saved with this very architecture.",
+        hint=OTHER_WEIGHTS_HINT,
     )
 
 
 def with_weights(
-    model: ModelSpec, weights: Assigned, transform: Callable[[LayerSpec], LayerSpec]
+    model: ModelSpec, weights: Assigned, normalize: Callable[[LayerSpec], LayerSpec]
 ) -> ModelSpec:
-    """The model with each layer's weights put in, and ``transform`` applied to each layer that has some."""
-    return replace(model, layers=tuple(_with(layer, weights, transform) for layer in model.layers))
+    """The model with each layer's weights put in, ``normalize`` applied to each layer that has some, in Keras's order."""
+    return replace(model, layers=tuple(_with(layer, weights, normalize) for layer in model.layers))
 
 
-def _with(layer: LayerSpec, weights: Assigned, transform: Callable[[LayerSpec], LayerSpec]) -> LayerSpec:
-    own = weights.get(layer.path, {})
-    names = [variable.name for variable in variables_of(layer) or ()]
-    ordered = {name: own[name] for name in names if name in own} if names else own
+def _with(layer: LayerSpec, weights: Assigned, normalize: Callable[[LayerSpec], LayerSpec]) -> LayerSpec:
     made = replace(
         layer,
-        weights=ordered,
-        model=None if layer.model is None else with_weights(layer.model, weights, transform),
-        children={role: _with(child, weights, transform) for role, child in layer.children.items()},
+        weights=weights.get(layer.path, {}),
+        model=None if layer.model is None else with_weights(layer.model, weights, normalize),
+        children={role: _with(child, weights, normalize) for role, child in layer.children.items()},
     )
-    return transform(made) if ordered else made
+    if not made.weights:
+        return made
+    made = normalize(made)
+    names = [variable.name for variable in variables_of(made) or () if variable.name in made.weights]
+    return replace(made, weights={name: made.weights[name] for name in names}) if names else made
