@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from passes.building import BATCH, Net, apply, ops
-
 from kexport.passes import common_subexpressions
+from passes.building import BATCH, Net, apply, ops
 
 
 def test_equal_nodes_are_one() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from passes.building import Net, apply, ops
 
 from kexport.ir import Array, Constant
 from kexport.passes import constant_folding
+from passes.building import Net, apply, ops
 
 
 def test_constants_are_computed() -> None:

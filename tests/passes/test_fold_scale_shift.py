@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from passes.building import BATCH, Net, apply, arrays_for, ops
 
 from kexport.ir import Array, Constant, Value, symbol
 from kexport.ir.evaluate import evaluate
 from kexport.passes import fold_scale_shift
+from passes.building import BATCH, Net, apply, arrays_for, ops
 
 BUILD = Callable[[Net], Value]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from passes.building import BATCH, Net, apply, ops
 
 from kexport.ir import Value
 from kexport.passes import fuse_activation
+from passes.building import BATCH, Net, apply, ops
 
 FUSE = fuse_activation(["conv", "add", "dense"])
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import pytest
-from passes.building import BATCH, Net, apply, ops
 
 from kexport.ir import Value, symbol
 from kexport.passes import fuse_pad
+from passes.building import BATCH, Net, apply, ops
 
 
 def pads(*pairs: tuple[int, int]) -> tuple[tuple[int, int], ...]:

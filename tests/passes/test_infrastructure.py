@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from passes.building import Net, ops
 
 from kexport.ir import Graph, GraphError
 from kexport.passes import Pass, Property, as_pass, dead_code, fixpoint, run_pass, run_passes
+from passes.building import Net, ops
 
 
 def a_graph() -> Graph:

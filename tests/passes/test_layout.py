@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from passes.building import BATCH, Net, apply, counts, ops
 
 from kexport.ir import GraphError, Value, symbol
 from kexport.passes import Pass, fixpoint, fold_scale_shift, layout, run_passes, simplify
 from kexport.passes.layout import window_ops_are
+from passes.building import BATCH, Net, apply, counts, ops
 
 
 def first(*shape: object) -> Net:
@@ -103,7 +103,7 @@ def test_batch_normalizations_still_fold(build: Callable[[Net], Value]) -> None:
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_every_spatial_rank(rank: int, dynamic: bool) -> None:  # noqa: FBT001 - a parameter of the table
+def test_every_spatial_rank(rank: int, dynamic: bool) -> None:
     lengths = [symbol(f"length{i}") if dynamic else 6 for i in range(rank)]
     net = first(BATCH, 2, *lengths)
     x = net.pool(block(net, block(net, net.x, 4), 6))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from passes.building import BATCH, Net, apply, counts, ops
 
 from kexport.ir import Value, symbol
 from kexport.passes import Pass, fixpoint, fold_scale_shift, fuse_activation, layout, lift_1d, simplify
+from passes.building import BATCH, Net, apply, counts, ops
 
 SHAPES = {"reshape", "expand_dims", "squeeze", "transpose"}
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from types import FrameType
 
 import pytest
-from passes.building import BATCH, Net
 
 from kexport.ir import Graph, Value, symbol
 from kexport.passes import (
@@ -24,6 +23,7 @@ from kexport.passes import (
     run_passes,
     simplify,
 )
+from passes.building import BATCH, Net
 
 PASSES: list[Pass] = [
     constant_folding,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from passes.random_graphs import graphs
 
 from kexport.ir import Array, Graph
 from kexport.ir.evaluate import evaluate
@@ -25,6 +24,7 @@ from kexport.passes import (
     run_passes,
     simplify,
 )
+from passes.random_graphs import graphs
 
 FUSING = fuse_activation(
     ["conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_pool", "avg_pool"]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import pytest
-from passes.building import BATCH, Net, apply, ops
 
 from kexport.ir import Value, symbol
 from kexport.passes import fixpoint, simplify
+from passes.building import BATCH, Net, apply, ops
 
 LENGTH = symbol("length")
 
@@ -99,7 +99,7 @@ CASES: dict[str, tuple[Callable[[Net], Value], list[str]]] = {
         [],
     ),
     "reduction of a kept 1": (
-        lambda n: n.op("reduce_max", e := n.op("expand_dims", n.op("relu", n.x), axes=(1,)), axes=(1,), keepdims=True),
+        lambda n: n.op("reduce_max", n.op("expand_dims", n.op("relu", n.x), axes=(1,)), axes=(1,), keepdims=True),
         ["relu", "expand_dims"],
     ),
     "max_pool of 1": (lambda n: whole_pool(n, "max_pool"), []),

@@ -108,7 +108,7 @@ class Constants:
         return x
 
 
-def _vector_axis(x: Value, constant: Value) -> int | None | bool:
+def _vector_axis(x: Value, constant: Value) -> int | bool | None:
     """The axis of ``x`` that the constant varies along; None for a scalar, False for a constant that is neither."""
     lead = x.rank - constant.rank
     axes = [lead + axis for axis, dim in enumerate(constant.shape) if dim != 1]

@@ -249,11 +249,12 @@ class Mover:
         lead = base.shape[:-1]
         done = []
         for segment, part in zip(order.segments, parts, strict=True):
+            seen = part
             if len(segment.dims) > 1:
                 split = self.emit("reshape", part, shape=(*lead, *segment.dims))
                 perm = (*range(axis), *(axis + i for i in segment.perm))
-                part = self.emit("reshape", self.emit("transpose", split, perm=perm), shape=part.shape)
-            done.append(part)
+                seen = self.emit("reshape", self.emit("transpose", split, perm=perm), shape=part.shape)
+            done.append(seen)
         return done[0] if len(done) == 1 else self.emit("concat", *done, axis=axis)
 
     def _commit(self, outputs: list[Value]) -> bool:
