@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import tiny
 
 import kexport
 from kexport import errors, plugins
 from kexport.api import destination
 from kexport.reference import load_golden
+from support import tiny
 
 
 @pytest.fixture
@@ -395,7 +395,7 @@ def test_a_live_model_needs_no_file() -> None:
 
 
 def test_samples_in_memory_are_checked(model: Path) -> None:
-    with pytest.raises(errors.UsageError, match="an array for each input: hidden_input. Received: other"):
+    with pytest.raises(errors.UsageError, match=r"an array for each input: hidden_input\. Received: other"):
         kexport.export(model, samples={"other": np.zeros((2, 4), np.float32)})
     assert not Path("tiny_export").exists()
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import tiny
 
 import kexport
 from kexport import plugins
 from kexport.cli.commands import COMMANDS
 from kexport.cli.main import run
+from support import tiny
 
 PROGRAM = [sys.executable, "-c", "from kexport.cli.main import main; main()"]
 

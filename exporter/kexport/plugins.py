@@ -59,3 +59,8 @@ def _load(group: str, name: str) -> Any:
             f"{name} needs the package {error.name!r}, which is not installed.",
             hint=f"pip install 'kexport[{name}]'",
         ) from error
+    except (ImportError, AttributeError) as error:
+        raise MissingDependencyError(
+            f"{name} ({found[name].value}) can't be loaded: {error}.",
+            hint="Install the package that provides it again, or another version of it.",
+        ) from error

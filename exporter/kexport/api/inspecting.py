@@ -122,6 +122,9 @@ def _ports(names: Sequence[str], values: Sequence[Value]) -> tuple[PortInfo, ...
 def _rows(source: Source, graph: Graph | None) -> tuple[LayerRow, ...]:
     known = _known()
     shapes: dict[str, list[tuple[int | str, ...]]] = {}
+    if graph is not None:
+        for tensor, value in zip(source.spec.inputs, graph.inputs, strict=True):
+            shapes[tensor.layer] = [tuple(plain_shape(value.shape))]
     for key, value in graph.layer_outputs.items() if graph else ():
         shapes.setdefault(layer_path(key), []).append(tuple(plain_shape(value.shape)))
     return tuple(

@@ -51,6 +51,7 @@ class DefaultGroup(click.Group):
         super().format_options(ctx, formatter)
         export = self.get_command(ctx, DEFAULT)
         assert export is not None
-        records = [param.get_help_record(ctx) for param in export.get_params(ctx)]
+        options = [param for param in export.get_params(ctx) if isinstance(param, click.Option)]
+        records = [option.get_help_record(ctx) for option in options if "--help" not in option.opts]
         with formatter.section("Options of export"):
             formatter.write_dl([record for record in records if record is not None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -44,6 +44,10 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that can't show a letter of a layer's name gets a question mark.
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -86,6 +90,8 @@ def _run(arguments: list[str]) -> int:
 
 def _show_traceback(wanted: bool) -> None:
     if wanted:
+        import traceback
+
         traceback.print_exc()
 
 

@@ -125,7 +125,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if terminal else box.ASCII2, show_edge=not terminal, pad_edge=False)
+    drawable = (sys.stdout.encoding or "").lower().startswith("utf")
+    table = Table(box=box.SIMPLE_HEAD if drawable else box.ASCII, show_edge=False, pad_edge=False)
     for index, name in enumerate(head):
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
