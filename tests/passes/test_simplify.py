@@ -102,6 +102,18 @@ CASES: dict[str, tuple[Callable[[Net], Value], list[str]]] = {
         lambda n: n.op("reduce_max", n.op("expand_dims", n.op("relu", n.x), axes=(1,)), axes=(1,), keepdims=True),
         ["relu", "expand_dims"],
     ),
+    "a reduction put back": (
+        lambda n: n.op("reshape", n.op("reduce_mean", n.x, axes=(1,)), shape=(BATCH, 1, 4)),
+        ["reduce_mean"],
+    ),
+    "a reduction taken off": (
+        lambda n: n.op("squeeze", n.op("reduce_mean", n.x, axes=(1,), keepdims=True), axes=(1,)),
+        ["reduce_mean"],
+    ),
+    "a reduction put elsewhere stays": (
+        lambda n: n.op("expand_dims", n.op("reduce_mean", n.x, axes=(1,)), axes=(2,)),
+        ["reduce_mean", "expand_dims"],
+    ),
     "max_pool of 1": (lambda n: whole_pool(n, "max_pool"), []),
     "avg_pool of 1": (lambda n: whole_pool(n, "avg_pool"), []),
 }  # fmt: skip

@@ -124,6 +124,16 @@ def _clip(node: Node, rewriter: Rewriter) -> Value | None:
 
 # Shapes.
 
+_REDUCTIONS = (
+    "reduce_sum",
+    "reduce_mean",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_any",
+    "reduce_all",
+)
+
 
 @_simplifies("identity")
 def _identity(node: Node, rewriter: Rewriter) -> Value | None:
@@ -149,6 +159,9 @@ def _view(node: Node, rewriter: Rewriter) -> Value | None:
     view = view_of(node)
     if view is not None and view.is_noop(x.shape):
         return x
+    reduced = _reduced_otherwise(node, rewriter)
+    if reduced is not None:
+        return reduced
     earlier = _before(node, "reshape", "expand_dims", "squeeze", "transpose", "identity")
     if earlier is None:
         if view is not None and node.op == "transpose" and view.keeps_order(x.shape):
@@ -166,6 +179,23 @@ def _view(node: Node, rewriter: Rewriter) -> Value | None:
     if base.shape == shape:
         return base
     return rewriter.builder.op("reshape", base, shape=shape) if _can_reshape(shape) else None
+
+
+def _reduced_otherwise(node: Node, rewriter: Rewriter) -> Value | None:
+    """A reduction whose dimensions are put back, or taken off, at once: one that keeps them, or drops them."""
+    reduction = rewriter.sole_producer(node.input(0))
+    if node.op == "transpose" or reduction is None or reduction.op not in _REDUCTIONS:
+        return None
+    axes, keepdims = reduction.attrs["axes"], not reduction.attrs["keepdims"]
+    shape = tuple(
+        1 if axis in axes else dim
+        for axis, dim in enumerate(reduction.input(0).shape)
+        if keepdims or axis not in axes
+    )
+    if view_of(node) is None or node.output.shape != shape:
+        return None
+    rewriter.builder.origin = reduction.origin
+    return rewriter.builder.op(reduction.op, reduction.input(0), axes=axes, keepdims=keepdims)
 
 
 def _emit(steps: Sequence[tuple[str, dict[str, Any]]], value: Value, rewriter: Rewriter) -> Value:
