@@ -108,14 +108,42 @@ def test_a_fixed_batch_is_filled_up(models: Path) -> None:
     np.testing.assert_allclose(golden.outputs["y"], turned.outputs["y"][::-1], rtol=1e-6)
 
 
-def test_the_next_backend_is_asked_where_one_fails(models: Path) -> None:
+def test_channels_first_is_computed_on_a_cpu(models: Path) -> None:
     x = np.random.RandomState(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
     with Reference.start(models / "keras-channels_first.keras", keras3("tensorflow")) as reference:
         golden = reference.predict({"x": x}, output_names=["y"])
-    assert "jax" in golden.computed_by
-    assert len(reference.reasons) == 1
     assert reference.reasons[0].startswith("Keras 3 on tensorflow: ")
+    assert "NHWC" in reference.reasons[0]
     assert golden.outputs["y"].shape == (2, 2, 1, 1)
+    # oneDNN's kernels where the platform has them, else the next backend.
+    assert "tensorflow" in golden.computed_by or reference.reasons[1].startswith(
+        "Keras 3 on tensorflow with oneDNN"
+    )
+
+
+ANSWERS = """
+    import numpy as np
+    print(json.dumps({"ready": True}), flush=True)
+    request = json.loads(sys.stdin.readline())
+    if os.environ["KERAS_BACKEND"] == "tensorflow" and os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0":
+        print(json.dumps({"error": "no such kernel", "kind": "predict"}), flush=True)
+    elif os.environ["KERAS_BACKEND"] == "tensorflow":
+        print(json.dumps({"error": "nor with oneDNN", "kind": "predict"}), flush=True)
+    else:
+        meta = {"format": 1, "keras": "3.0", "library": "keras", "backend": os.environ["KERAS_BACKEND"]}
+        np.savez(request["out"], **{"meta": json.dumps(meta), "inputs/x": [1.0], "outputs/y": [2.0]})
+        print(json.dumps({"done": True}), flush=True)
+"""
+
+
+def test_the_next_backend_is_asked_where_one_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with fake(monkeypatch, tmp_path, ANSWERS, backend="tensorflow") as reference:
+        golden = reference.predict({"x": np.ones(1)}, output_names=["y"])
+    assert reference.reasons == [
+        "Keras 3 on tensorflow: no such kernel",
+        "Keras 3 on tensorflow with oneDNN: nor with oneDNN",
+    ]
+    assert golden.computed_by == "Keras 3.0 (jax)"
 
 
 def test_a_json_model_takes_its_weights_from_a_file(models: Path) -> None:
@@ -152,14 +180,20 @@ def test_what_is_no_model_has_no_live_reference() -> None:
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> Reference:
+def fake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, backend: str = "jax", seconds: float = 20.0
+) -> Reference:
     """A reference whose workers run ``body`` instead of the recorder; Keras 3 on TensorFlow and JAX is installed."""
     script = tmp_path / "fake.py"
     script.write_text("import json, os, sys, time\n" + textwrap.dedent(body))
     monkeypatch.setattr(worker, "RECORDER", script)
     monkeypatch.setattr(candidates_module, "installed", lambda name: name in ("keras", "tensorflow", "jax"))
     monkeypatch.setattr(candidates_module, "_keras_major", lambda: 3)
-    return Reference.start(tmp_path / "model.keras", keras3("jax"), patience=Patience(load=1.0, predict=1.0))
+    return Reference.start(
+        tmp_path / "model.keras",
+        keras3(backend),
+        patience=Patience(20.0 if "ready" in body else seconds, seconds),
+    )
 
 
 X = {"x": np.zeros((1, 1))}
@@ -183,7 +217,11 @@ X = {"x": np.zeros((1, 1))}
 def test_each_candidates_failure_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, reason: str
 ) -> None:
-    with fake(monkeypatch, tmp_path, body) as reference, pytest.raises(NotVerifiedError) as raised:
+    seconds = 1.0 if "sleep" in body else 20.0
+    with (
+        fake(monkeypatch, tmp_path, body, seconds=seconds) as reference,
+        pytest.raises(NotVerifiedError) as raised,
+    ):
         reference.predict(X, output_names=["y"])
     assert len(reference.reasons) == 2
     assert reference.reasons[0].startswith("Keras 3 on jax: ")

@@ -18,11 +18,23 @@ _OTHER_BACKENDS = ("theano", "cntk", "mxnet")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A Keras to run the model with: the module to import, and variables of its process's environment."""
+    """A Keras to run the model with: the module to import, and variables of its process's environment.
+
+    ``retry`` is what to try first where it loads the model and can't compute it.
+    """
 
     library: str
     label: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    retry: Candidate | None = None
+
+
+def _on_tensorflow(library: str, label: str, environment: Mapping[str, str]) -> Candidate:
+    # TensorFlow's own CPU kernels take no channels_first images; oneDNN's do, where the platform has them. They sum
+    # in an order of their own, so they come second.
+    with_onednn = {**environment, "TF_ENABLE_ONEDNN_OPTS": "1"}
+    retry = Candidate(library, f"{label} with oneDNN", with_onednn)
+    return Candidate(library, label, {**environment, "TF_ENABLE_ONEDNN_OPTS": "0"}, retry)
 
 
 def candidates(provenance: Provenance) -> list[Candidate]:
@@ -70,9 +82,9 @@ def _install_hint(provenance: Provenance) -> str:
 def _keras2() -> list[Candidate]:
     found = []
     if installed("tf_keras") and installed("tensorflow"):
-        found.append(Candidate("tf_keras", "tf_keras"))
+        found.append(_on_tensorflow("tf_keras", "tf_keras", {}))
     if installed("keras") and _keras_major() == 2:
-        found.append(Candidate("keras", "Keras 2"))
+        found.append(_on_tensorflow("keras", "Keras 2", {}))
     return found
 
 
@@ -81,9 +93,14 @@ def _keras3(own: str) -> list[Candidate]:
         return []
     order = [own] if own in KERAS3_BACKENDS else []
     order += [name for name in KERAS3_BACKENDS if name != own]
-    return [
-        Candidate("keras", f"Keras 3 on {name}", {"KERAS_BACKEND": name}) for name in order if installed(name)
-    ]
+    return [_keras3_on(name) for name in order if installed(name)]
+
+
+def _keras3_on(backend: str) -> Candidate:
+    label, environment = f"Keras 3 on {backend}", {"KERAS_BACKEND": backend}
+    if backend == "tensorflow":
+        return _on_tensorflow("keras", label, environment)
+    return Candidate("keras", label, environment)
 
 
 def installed(module: str) -> bool:

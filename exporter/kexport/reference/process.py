@@ -102,14 +102,16 @@ class Reference:
             try:
                 return self._worker.predict(request)
             except WorkerError as error:
-                label = self._worker.candidate.label
+                candidate = self._worker.candidate
                 self._worker.close()
                 self._worker = None
                 if error.kind == "unsafe":
                     raise UnsafeModelError(f"{str(self._path)!r}: {error}", hint=_RECORD_HINT) from error
-                self.reasons.append(f"{label}: {error}")
+                self.reasons.append(f"{candidate.label}: {error}")
                 if error.kind in _FINAL:
                     break
+                if error.kind == "predict" and candidate.retry is not None:
+                    self._waiting.insert(0, candidate.retry)
         raise NotVerifiedError(
             "No Keras that is installed here computes this model:\n"
             + "\n".join(f"  {why}" for why in self.reasons),

@@ -28,6 +28,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -58,13 +59,14 @@ def prepare_environment():
     forced = {
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_DETERMINISTIC_OPS": "1",
-        "TF_ENABLE_ONEDNN_OPTS": "0",
         "JAX_PLATFORMS": "cpu",
         "KERAS_TORCH_DEVICE": "cpu",
     }
     for key, value in forced.items():
         os.environ[str(key)] = str(value)
     os.environ.setdefault(str("TF_CPP_MIN_LOG_LEVEL"), str("3"))
+    # oneDNN reorders sums; kexport turns it on where it is all that can run a channels_first model.
+    os.environ.setdefault(str("TF_ENABLE_ONEDNN_OPTS"), str("0"))
 
 
 def import_library(choice):
@@ -862,8 +864,10 @@ def _failure(error, kind):
 
 
 def _line(error):
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:400] if lines else type(error).__name__
+    """The first two lines of an error's text (Keras puts the layer in one and the cause in the next), without colours."""
+    text = re.sub("\x1b\\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2])[:400] if lines else type(error).__name__
 
 
 def _answers():
