@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from kexport.errors import LoweringError
 from kexport.ir import TensorType, symbol
+from kexport.ir.evaluate import evaluate
 from kexport.loading.spec import Provenance
-from lowering.one_layer import check, lower_alone, spec
+from lowering.one_layer import check, lower_alone, sample, spec
+from support.comparing import assert_close
 
 SHAPES = {1: (2, 11, 4), 2: (2, 9, 8, 4), 3: (2, 6, 7, 5, 4)}
 
@@ -166,9 +168,10 @@ def test_integers_are_computed_in_the_compute_dtype() -> None:
     [
         ({}, TensorType("float32", (1, 8, 4)), "2 spatial dimensions"),
         ({}, TensorType("float32", (1, 8, 8, 3)), "does not fit the input"),
-        ({"groups": 2}, IMAGE, "2 groups does not fit"),
+        ({"groups": 2}, IMAGE, "groups=2 does not fit"),
         ({"padding": "valid"}, TensorType("float32", (1, 8, 2, 4)), "too small for the window"),
-        ({"padding": "full"}, IMAGE, "'valid', 'same' or 'causal'"),
+        ({"padding": "reflect"}, IMAGE, "'valid', 'same', 'causal' or 'full'"),
+        ({"kernel_size": [5, 3]}, IMAGE, r"has the kernel_size \(5, 3\)"),
         ({"strides": [1, 1, 1]}, IMAGE, "strides is an integer or 2 of them"),
         ({"data_format": "nchw"}, IMAGE, "data_format is"),
         ({}, TensorType("float32", (1, 8, 8, symbol("c"))), "number of channels must be known"),
@@ -178,6 +181,46 @@ def test_what_does_not_fit_is_refused_by_name(config: dict[str, Any], x: TensorT
     with pytest.raises(LoweringError, match=message) as caught:
         lower_alone(spec("Conv2D", KERNEL, **{**CONV, **config}), x)
     assert "'model/layer'" in str(caught.value)
+
+
+def test_full_padding_of_keras_1() -> None:
+    graph = lower_alone(spec("Conv2D", KERNEL, **{**CONV, "padding": "full"}), IMAGE)
+    assert graph.outputs[0].shape == (1, 10, 10, 2)
+
+
+@pytest.mark.parametrize(("padding", "length"), [("same", 5), ("same", 6), ("valid", 7), ("valid", 8)])
+def test_the_output_shape_of_keras_1(padding: str, length: int) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    x, kernel = sample((2, 3, 3, 4)), sample((3, 3, 2, 4), seed=6)
+    config = {
+        "padding": padding,
+        "strides": [2, 2],
+        "output_shape": [None, length, length, 2],
+        "use_bias": False,
+    }
+    layer = spec("Conv2DTranspose", {"kernel": kernel}, **{**CONV, **config})
+    (computed,) = evaluate(lower_alone(layer, TensorType("float32", x.shape)), [x])
+    wanted = tensorflow.nn.conv2d_transpose(x, kernel, (2, length, length, 2), 2, padding.upper()).numpy()
+    assert_close(computed, wanted)
+
+
+def test_a_transposed_convolution_is_valid_or_same() -> None:
+    weights = {"kernel": np.ones((3, 3, 2, 4), np.float32), "bias": KERNEL["bias"]}
+    with pytest.raises(LoweringError, match="padding is 'valid' or 'same'"):
+        lower_alone(spec("Conv2DTranspose", weights, **{**CONV, "padding": "full"}), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("x", "shape", "message"),
+    [
+        (IMAGE, [None, 9], "output_shape has"),
+        (TensorType("float32", (1, symbol("h"), 8, 4)), [None, 9, 9, 2], "known lengths"),
+    ],
+)
+def test_an_output_shape_that_does_not_do_is_refused(x: TensorType, shape: list[Any], message: str) -> None:
+    weights = {"kernel": np.ones((3, 3, 2, 4), np.float32), "bias": KERNEL["bias"]}
+    with pytest.raises(LoweringError, match=message):
+        lower_alone(spec("Conv2DTranspose", weights, **{**CONV, "output_shape": shape}), x)
 
 
 def test_a_missing_weight_is_named() -> None:

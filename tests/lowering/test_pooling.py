@@ -11,11 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kexport.errors import LoweringError
-from kexport.ir import TensorType, symbol
+from kexport.ir import Builder, Graph, TensorType, symbol
 from kexport.ir.evaluate import evaluate
 from kexport.loading.spec import Provenance
 from kexport.lowering.pooling import adaptive_windows
-from lowering.one_layer import check, lower_alone, spec
+from kexport.lowering.registry import Context, rule_for
+from lowering.one_layer import KERAS3, check, lower_alone, nothing, spec
 
 SHAPES = {1: (2, 11, 4), 2: (2, 9, 8, 4), 3: (2, 6, 7, 5, 4)}
 KINDS = ("Max", "Average")
@@ -100,6 +101,28 @@ def test_adaptive_windows_cover_everything_in_order(length: int, size: int) -> N
     assert len(widths) <= 2
     assert min(widths) >= 1
     assert all(left[1] >= right[0] for left, right in itertools.pairwise(windows))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_a_masked_mean(keepdims: bool, data_format: str) -> None:
+    x = np.random.default_rng(8).normal(size=(2, 5, 3)).astype(np.float32)
+    x[1, 3] = np.nan  # what is masked has no say, whatever it is
+    mask = np.array([[1, 1, 0, 1, 0], [1, 1, 1, 0, 0]], bool)
+    wanted = np.stack([row[kept].mean(axis=0) for row, kept in zip(x, mask, strict=True)])
+    given = x if data_format == "channels_last" else np.ascontiguousarray(np.swapaxes(x, 1, 2))
+    builder = Builder()
+    value = builder.input("x", TensorType("float32", given.shape))
+    flags = builder.input("mask", TensorType("bool", mask.shape))
+    layer = spec("GlobalAveragePooling1D", data_format=data_format, keepdims=keepdims)
+    context = Context(layer, builder, KERAS3, {"mask": flags}, nothing, nothing)
+    result = rule_for(layer)(context, value)
+    graph = Graph("one", [value, flags], [result], builder.nodes, ["x", "mask"], ["y"])
+    (computed,) = evaluate(graph, [given, mask])
+    assert computed.shape == (
+        (2, 3) if not keepdims else (2, 1, 3) if data_format == "channels_last" else (2, 3, 1)
+    )
+    np.testing.assert_allclose(computed.reshape(2, 3), wanted, rtol=1e-5, atol=1e-6)
 
 
 POOL = {"pool_size": [2, 2], "strides": None, "padding": "valid", "data_format": "channels_last"}

@@ -35,6 +35,17 @@ def _padding(ctx: Context, kind: Kind, rank: int) -> Padding:
     )
 
 
+def _check_kernel(ctx: Context, name: str, rank: int, x: Value, axis: int, groups: int = 1) -> None:
+    """The kernel has the window that the arguments say, and in ``axis`` the channels of ``x``."""
+    shape, window = ctx.stored_weight(name).shape, per_dimension(ctx, "kernel_size", rank)
+    if shape[:-2] != window:
+        raise ctx.error(f"The weight {name!r} has the kernel_size {window}. Received: {shape}")
+    if channels_of(ctx, x) != shape[axis] * groups:
+        raise ctx.error(
+            f"The weight {name!r} of {shape} with groups={groups} does not fit the input {x.type}"
+        )
+
+
 def _check_not_empty(ctx: Context, x: Value, result: Value) -> None:
     """A window larger than a known length computes nothing; Keras refuses it too."""
     if any(isinstance(dim, int) and dim < 1 for dim in result.shape):
@@ -45,9 +56,8 @@ def _check_not_empty(ctx: Context, x: Value, result: Value) -> None:
 def conv(ctx: Context, *inputs: Value) -> Value:
     """One ``conv``; ``groups`` divide the channels of input and output alike."""
     x, rank = _prepare(ctx, inputs[0])
-    groups, kernel = ctx.layer.config.get("groups", 1), ctx.stored_weight("kernel")
-    if channels_of(ctx, x) != kernel.shape[-2] * groups:
-        raise ctx.error(f"The kernel {kernel.shape} with {groups} groups does not fit the input {x.type}")
+    groups = int(ctx.layer.config.get("groups", 1))
+    _check_kernel(ctx, "kernel", rank, x, -2, groups)
     result = ctx.b.op(
         "conv",
         x,
@@ -63,51 +73,67 @@ def conv(ctx: Context, *inputs: Value) -> Value:
     return apply_activation(ctx, result)
 
 
-def transposed_crops(padding: str, reach: int, stride: int, output_padding: int | None) -> tuple[int, int]:
-    """What Keras takes off a full transposed convolution, (before, after); negative: zeros that it adds.
+def length_beyond(padding: str, reach: int, stride: int, output_padding: int | None) -> int:
+    """How many elements Keras's output of a transposed convolution has beyond ``(length - 1) * stride``.
 
-    Beyond ``(length - 1) * stride`` Keras's output has, where ``output_padding`` is None, ``max(reach, stride)``
-    (valid) or ``stride`` (same) elements, else ``reach + output_padding`` (valid) or ``reach % 2 + output_padding``
-    (same); ``reach`` is the dilated window. ``same`` crops both sides, the odd element after, and never adds before
-    (``_get_output_shape_given_tf_padding`` in keras/src/backend/common/backend_utils.py, v3.15; the side follows from
-    a transposed convolution being the gradient of one with TensorFlow's ``same``).
-
-    Args:
-        padding: ``valid`` or ``same``.
-        reach: ``dilation * (window - 1) + 1``.
-        stride: of this dimension.
-        output_padding: Keras's argument for this dimension.
+    Where ``output_padding`` is None, ``max(reach, stride)`` (valid) or ``stride`` (same); else ``output_padding`` and
+    ``reach`` (valid) or ``reach % 2`` (same); ``reach`` is the dilated window (``_get_output_shape_given_tf_padding``
+    in keras/src/backend/common/backend_utils.py, v3.15).
     """
     if padding == "valid":
-        beyond = max(reach, stride) if output_padding is None else reach + output_padding
-        return 0, reach - beyond
-    beyond = stride if output_padding is None else reach % 2 + output_padding
-    before = max(reach - beyond, 0) // 2
+        return max(reach, stride) if output_padding is None else reach + output_padding
+    return stride if output_padding is None else reach % 2 + output_padding
+
+
+def transposed_crops(padding: str, reach: int, beyond: int) -> tuple[int, int]:
+    """What Keras takes off a full transposed convolution, (before, after); negative: zeros that it adds.
+
+    ``same`` crops both sides, the odd element after, and never adds before: the layer is the gradient of a convolution
+    with TensorFlow's padding, from the output's length to the input's. See :func:`length_beyond` for the arguments.
+    """
+    before = max(reach - beyond, 0) // 2 if padding == "same" else 0
     return before, reach - beyond - before
+
+
+def _beyond(ctx: Context, x: Value, reaches: list[int], strides: tuple[int, ...]) -> list[int]:
+    """:func:`length_beyond` for each dimension; Keras 1 wrote the whole ``output_shape`` instead."""
+    rank = len(reaches)
+    given = ctx.layer.config.get("output_shape")
+    axes = spatial_of(ctx, x, rank)
+    if given is None:
+        padding = ctx.layer.config.get("output_padding")
+        extra = (None,) * rank if padding is None else per_dimension(ctx, "output_padding", rank)
+        entries = zip(reaches, strides, extra, strict=True)
+        return [length_beyond(ctx.arg("padding"), *entry) for entry in entries]
+    lengths = [x.shape[axis] for axis in axes]
+    if len(given) != x.rank or not all(isinstance(given[axis], int) for axis in axes):
+        raise ctx.error(f"output_shape has the length of every dimension. Received: {given!r}")
+    if not all(isinstance(length, int) for length in lengths):
+        raise ctx.error(f"A layer with an output_shape needs known lengths. Received: {x.type}")
+    return [given[axis] - (int(str(x.shape[axis])) - 1) * s for axis, s in zip(axes, strides, strict=True)]
 
 
 @lowers("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 def conv_transpose(ctx: Context, *inputs: Value) -> Value:
     """One ``conv_transpose``; Keras's length is reached by cropping, or extending, the full one."""
     x, rank = _prepare(ctx, inputs[0])
-    if channels_of(ctx, x) != ctx.stored_weight("kernel").shape[-1]:
-        raise ctx.error(f"The kernel {ctx.stored_weight('kernel').shape} does not fit the input {x.type}")
+    _check_kernel(ctx, "kernel", rank, x, -1)
+    if ctx.arg("padding") not in ("valid", "same"):
+        raise ctx.error(f"padding is 'valid' or 'same'. Received: {ctx.arg('padding')!r}")
     _padding(ctx, "conv_transpose", rank)  # refuses a backend whose `same` is not the one below
     window, strides = per_dimension(ctx, "kernel_size", rank), per_dimension(ctx, "strides", rank)
     dilations = per_dimension(ctx, "dilation_rate", rank, default=1)
-    given = ctx.layer.config.get("output_padding")
-    extra = (None,) * rank if given is None else per_dimension(ctx, "output_padding", rank)
     reaches = [d * (w - 1) + 1 for w, d in zip(window, dilations, strict=True)]
-    crops = tuple(
-        transposed_crops(ctx.arg("padding"), *entry) for entry in zip(reaches, strides, extra, strict=True)
-    )
+    beyond = _beyond(ctx, x, reaches, strides)
     result = ctx.b.op(
         "conv_transpose",
         x,
         ctx.weight_value("kernel"),
         _bias(ctx),
         strides=strides,
-        crops=crops,
+        crops=tuple(
+            transposed_crops(ctx.arg("padding"), *entry) for entry in zip(reaches, beyond, strict=True)
+        ),
         dilations=dilations,
         data_format=data_format(ctx),
     )
@@ -116,8 +142,7 @@ def conv_transpose(ctx: Context, *inputs: Value) -> Value:
 
 
 def _depthwise(ctx: Context, x: Value, rank: int, kernel: str, kind: Kind, *, bias: bool) -> Value:
-    if channels_of(ctx, x) != ctx.stored_weight(kernel).shape[-2]:
-        raise ctx.error(f"The kernel {ctx.stored_weight(kernel).shape} does not fit the input {x.type}")
+    _check_kernel(ctx, kernel, rank, x, -2)
     result = ctx.b.op(
         "depthwise_conv",
         x,

@@ -48,7 +48,8 @@ def resolve_padding(
     """The ``padding`` attribute of a convolution or pool op: ``"same"`` or a (before, after) pair a spatial dimension.
 
     Args:
-        padding: Keras's argument: ``valid``, ``same`` or ``causal`` (all of it before, so that output t sees inputs up to t).
+        padding: Keras's argument: ``valid``, ``same``, ``causal`` (all of it before: output t sees inputs up to t) or,
+            in Keras 1 on Theano, ``full`` (wherever window and input meet).
         kind: the op, since a backend may pad its pools otherwise than its convolutions.
         window: elements, one entry a spatial dimension, as the next two.
         strides: between windows.
@@ -64,10 +65,11 @@ def resolve_padding(
         return tuple((0, 0) for _ in reaches)
     if padding == "causal":
         return tuple((reach - 1, 0) for reach in reaches)
+    if padding == "full":
+        return tuple((reach - 1, reach - 1) for reach in reaches)
     if padding != "same":
-        raise LoweringError(
-            f"Layer {layer!r}: padding is 'valid', 'same' or 'causal'. Received: {padding!r}."
-        )
+        known = "'valid', 'same', 'causal' or 'full'"
+        raise LoweringError(f"Layer {layer!r}: padding is {known}. Received: {padding!r}.")
     if not all(_agrees(provenance.backend, kind, *entry) for entry in zip(reaches, strides, strict=True)):
         raise LoweringError(
             f"Layer {layer!r}: {provenance.backend} pads 'same' otherwise than TensorFlow for a window of "
