@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import weakref
 import zipfile
 import zlib
 from pathlib import Path
@@ -95,9 +96,11 @@ class Archive:
                 )
             path = self.path
             return Store(path, label, open_file=lambda: cast(BinaryIO, Window(path, start, size)), base=start)
-        spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY))  # noqa: SIM115  lives as long as the weights
+        spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY))  # noqa: SIM115  lives as long as the store
+        store = Store(self.path, label, open_file=lambda: spool, base=None)
+        weakref.finalize(store, spool.close)
         self._copy(WEIGHTS, spool)
-        return Store(self.path, label, open_file=lambda: spool, base=None)
+        return store
 
     def _data_offset(self, member: zipfile.ZipInfo) -> int:
         """Where the member's bytes begin: after its local header (APPNOTE.TXT 4.3.7), which has lengths of its own."""

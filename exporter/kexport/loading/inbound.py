@@ -42,7 +42,7 @@ def _keras3_value(item: object, where: str, ctx: Context) -> Any:
         if item.get("class_name") == "__keras_tensor__":
             config = ctx.mapping(item.get("config"), f"a tensor of a call of layer {where!r}")
             return tensor_ref(config.get("keras_history"), where, ctx)
-        if item.get("class_name") in {"__tuple__", "__numpy__", "__tensor__"} and "config" in item:
+        if str(item.get("class_name")) in {"__tuple__", "__numpy__", "__tensor__"} and "config" in item:
             return _plain(item)
         return {str(key): _keras3_value(value, where, ctx) for key, value in item.items()}
     if isinstance(item, list | tuple):

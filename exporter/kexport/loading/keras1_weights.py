@@ -32,7 +32,7 @@ _TH_LAYOUTS = {
 def keras1_variables(layer: LayerSpec) -> list[Variable] | None:
     """The arrays that Keras 1 keeps for a layer, under the names that :func:`from_keras1` expects."""
     gates = _GATES.get(layer.class_name)
-    if gates is not None:
+    if gates is not None and not _already_joined(layer):
         return [Variable(f"{part}_{gate}", holder="cell") for gate in gates for part in _PARTS.values()]
     usual = variables_of(layer)
     if usual is None or layer.class_name not in {*_TH_LAYOUTS, "Conv1D"}:
@@ -40,10 +40,15 @@ def keras1_variables(layer: LayerSpec) -> list[Variable] | None:
     return [Variable(v.name, None if v.name in _KERNELS else v.shape, v.trainable, v.holder) for v in usual]
 
 
+def _already_joined(layer: LayerSpec) -> bool:
+    """Whether the gates stand side by side already, in Keras 3's order: ``consume_less="gpu"`` (keras/layers/recurrent.py, 1.2.2)."""
+    return layer.config.get("consume_less") == "gpu"
+
+
 def from_keras1(layer: LayerSpec) -> dict[str, Constant]:
     """The layer's weights in Keras 3's names and layouts."""
     weights = layer.weights
-    if layer.class_name in _GATES:
+    if layer.class_name in _GATES and not _already_joined(layer):
         return _gates_side_by_side(layer)
     if layer.class_name == "Conv1D":
         return {**weights, "kernel": _conv1d_kernel(weights["kernel"], layer)}

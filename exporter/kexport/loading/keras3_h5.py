@@ -45,15 +45,8 @@ def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Conte
     for layer in model.layers:
         if _is_operation(layer) or (model.class_name == "Sequential" and layer.class_name == "InputLayer"):
             continue
-        base = snake_case(layer.class_name)
-        index = counts.get(base, 0)
-        counts[base] = index + 1
-        _layer(
-            layer,
-            layers.group(f"{base}_{index}" if index else base) if layers is not None else None,
-            assigned,
-            ctx,
-        )
+        name = _counted(snake_case(layer.class_name), counts)
+        _layer(layer, layers.group(name) if layers is not None else None, assigned, ctx)
 
 
 def _is_operation(layer: LayerSpec) -> bool:
@@ -64,8 +57,10 @@ def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Conte
     if layer.model is not None:
         _model(layer.model, group, assigned, ctx)
         return
+    cells: dict[str, int] = {}
     for role, child in layer.children.items():
-        _layer(child, group.group(role) if group is not None else None, assigned, ctx)
+        place = _cell_place(child, cells, group) if role.startswith("cell_") else role
+        _layer(child, group.group(place) if group is not None else None, assigned, ctx)
     variables = variables_of(layer)
     if variables is None:
         found = _numbered(group)
@@ -80,6 +75,19 @@ def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Conte
         weights.update(_held(layer, own, _holder_group(group, holder), ctx))
     if weights:
         assigned[layer.path] = weights
+
+
+def _cell_place(cell: LayerSpec, counts: dict[str, int], group: Group | None) -> str:
+    """Where one of several stacked cells is kept: in a container of its own, again by class and counter."""
+    base = "cells" if group is None or group.group("cells") is not None else "cell/cells"
+    return f"{base}/{_counted(snake_case(cell.class_name), counts)}"
+
+
+def _counted(name: str, counts: dict[str, int]) -> str:
+    """``dense``, ``dense_1``, ``dense_2``, …"""
+    index = counts.get(name, 0)
+    counts[name] = index + 1
+    return f"{name}_{index}" if index else name
 
 
 def _holder_group(group: Group | None, holder: str) -> Group | None:

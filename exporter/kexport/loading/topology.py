@@ -72,6 +72,9 @@ def _functional(
     owner = path or "the model"
     inputs, input_keys = tensor_structure(body["input_layers"], f"the inputs of {owner}", ctx)
     outputs, output_keys = tensor_structure(body["output_layers"], f"the outputs of {owner}", ctx)
+    kept = {layer.name: layer for layer in layers}
+    if ctx.provenance.keras_major == 3:
+        outputs = [_counted_from_0(ref, kept) for ref in outputs]
     model = ModelSpec(
         name=name or str(body.get("name") or "model"),
         class_name=class_name if class_name != "Model" else "Functional",
@@ -83,6 +86,16 @@ def _functional(
         provenance=ctx.provenance,
     )
     return _checked(_renumbered(model), owner, ctx)
+
+
+def _counted_from_0(ref: TensorRef, layers: Mapping[str, LayerSpec]) -> TensorRef:
+    """An output of a Keras 3 model: there (and only there) the calls of nested Functional models are counted from 1.
+
+    ``Functional.get_config`` in keras/src/models/functional.py, 3.15 (``kept_nodes``).
+    """
+    layer = layers.get(ref.layer)
+    functional = layer is not None and layer.model is not None and layer.class_name != "Sequential"
+    return replace(ref, call=ref.call - 1) if functional and ref.call > 0 else ref
 
 
 def _sequential(config: object, ctx: Context, *, path: str, name: str | None, depth: int) -> ModelSpec:
@@ -107,7 +120,7 @@ def _sequential(config: object, ctx: Context, *, path: str, name: str | None, de
     if not layers:
         raise ctx.error(f"The Sequential model {path or name or ''!r} has no layers")
     if layers[0].class_name != "InputLayer":
-        layers.insert(0, _input_layer(layers[0], raws[0], body, ctx, path, nested=depth > 0))
+        layers.insert(0, _input_layer(layers[0], raws[0], body, ctx, path))
     return _chained(layers, ctx, path=path, name=name or str(body.get("name") or "sequential"))
 
 
@@ -136,18 +149,72 @@ def _chained(layers: list[LayerSpec], ctx: Context, *, path: str, name: str) -> 
     return _checked(model, path or "the model", ctx)
 
 
-def _input_layer(
-    first: LayerSpec, raw: Any, body: Mapping[str, Any], ctx: Context, path: str, *, nested: bool
-) -> LayerSpec:
+def _merges_models(raw: object) -> bool:
+    """Whether the first layer of a Sequential model is Keras 1's Merge of other models."""
+    config = raw.get("config") if isinstance(raw, Mapping) else None
+    return (
+        isinstance(raw, Mapping)
+        and raw.get("class_name") == "Merge"
+        and isinstance(config, Mapping)
+        and bool(config.get("layers"))
+    )
+
+
+def _merged_sequential(raws: list[Any], ctx: Context, *, path: str, name: str, depth: int) -> ModelSpec:
+    """A Keras 1 Sequential model that begins with a Merge of models, as the Functional model that it is.
+
+    The merged models' layers become its own, which is also how Keras 1 saves their weights
+    (``flattened_layers`` in keras/models.py, 1.2.2).
+    """
+    if depth > MAX_NESTING:
+        raise ctx.error(f"Models are nested deeper than {MAX_NESTING} levels at {shorten(path)}")
+    branches = [
+        _unwrapped(raw, ctx, path=path, depth=depth + 1)
+        for raw in ctx.sequence(raws[0]["config"]["layers"], "The layers of a Merge")
+    ]
+    layers = {layer.name: layer for branch in branches for layer in branch.layers}
+    merged: list[TensorRef] = [ref for branch in branches for ref in branch.outputs]
+    args: Any = merged
+    for raw in raws:
+        record = ctx.mapping(raw, "A layer")
+        layer_name = _name_of(record, ctx, fallback="merge")
+        if layer_name in layers:
+            raise ctx.error(f"Two layers of model {path or 'at the top'!r} are called {layer_name!r}")
+        layer = read_layer(record, ctx, path=_join(path, layer_name), name=layer_name, depth=depth)
+        layers[layer_name] = replace(layer, calls=(CallSpec(args=(args,)),))
+        args = TensorRef(layer_name)
+    inputs = [ref for branch in branches for ref in branch.inputs]
+    model = ModelSpec(
+        name=name,
+        class_name="Functional",
+        layers=tuple(layers.values()),
+        inputs=tuple(inputs),
+        outputs=(args,),
+        input_names=_unique([None] * len(inputs), inputs),
+        output_names=(args.layer,),
+        provenance=ctx.provenance,
+    )
+    return _checked(model, path or "the model", ctx)
+
+
+def _unwrapped(raw: object, ctx: Context, *, path: str, depth: int) -> ModelSpec:
+    """A merged model; a layer that stands there alone is a model of one layer."""
+    record = ctx.mapping(raw, "A merged model")
+    if is_model(record):
+        return read_model(record, ctx, path=path, depth=depth)
+    return read_model({"class_name": "Sequential", "config": [record]}, ctx, path=path, depth=depth)
+
+
+def _input_layer(first: LayerSpec, raw: Any, body: Mapping[str, Any], ctx: Context, path: str) -> LayerSpec:
     """The input that a Sequential model without an InputLayer has, from what the file says about shapes."""
     shape = _declared_shape(first, raw, body)
     dtype = first.config.get("dtype", "float32")
     if shape is None and first.model is not None and len(first.model.inputs) == 1:
         inner = first.model.layer(first.model.inputs[0].layer)
         shape, dtype = inner.config.get("batch_shape"), inner.config.get("dtype", dtype)
-    if shape is None and not nested and ctx.input_shape is not None:
+    if shape is None and not path and ctx.input_shape is not None:
         shape = [None, *ctx.input_shape]
-    if shape is None and not nested:
+    if shape is None and not path:
         raise ctx.error(
             "The Sequential model has no input shape",
             hint="Give the shape of one sample, without the batch: load(..., input_shape=(28, 28, 1)), --input-shape 28,28,1.",

@@ -1,0 +1,106 @@
+"""Saves models with a real Keras and writes down what it says about them: ``make_models.py keras|tf_keras FOLDER``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+
+def functional(keras):
+    """Shared and nested layers, a frozen batch normalization inside, wrappers, several inputs and outputs."""
+    L = keras.layers
+    image, vector = keras.Input((8, 8, 3), name="image"), keras.Input((4,), name="vector")
+    shared = L.Dense(4, activation="relu", name="shared")
+    x = L.Conv2D(6, 3, strides=2, name="conv")(image)
+    x = L.SeparableConv2D(4, 3, name="separable", use_bias=False)(x)
+    x = L.GlobalAveragePooling2D(name="pool")(x)
+    y = L.Add(name="sum")([shared(x), shared(vector)])
+    core = keras.Sequential(
+        [
+            keras.Input((4,)),
+            L.Dense(3, name="d1"),
+            L.BatchNormalization(name="frozen"),
+            L.Dense(3, name="d2"),
+        ],
+        name="core",
+    )
+    core.layers[1].trainable = False
+    wrapped = keras.Input((4,))
+    outer = keras.Model(wrapped, L.BatchNormalization(name="bn", scale=False)(core(wrapped)), name="outer")
+    z = outer(y)
+    sequence = L.Reshape((7, 1), name="reshape")(L.Concatenate(name="cat")([z, y]))
+    recurrent = L.Bidirectional(L.LSTM(3, return_sequences=True), name="both")(sequence)
+    recurrent = L.GRU(2, name="gru", return_sequences=True)(recurrent)
+    recurrent = L.TimeDistributed(L.Dense(2), name="each")(recurrent)
+    attended = L.MultiHeadAttention(2, 2, name="attention")(recurrent, recurrent)
+    normal = L.LayerNormalization(name="normal")(attended)
+    return keras.Model([image, vector], [normal, z], name="everything")
+
+
+def sequential(keras):
+    L = keras.layers
+    layers = [keras.Input((5,), name="in")]
+    layers += [
+        L.Embedding(11, 4, name="table"),
+        L.Conv1D(3, 2, padding="causal", name="conv"),
+        L.PReLU(name="prelu"),
+        L.Dropout(0.5, name="drop"),
+        L.Flatten(name="flat"),
+    ]
+    return keras.Sequential([*layers, L.Dense(2, activation="softmax", name="out")], name="line")
+
+
+def cells(keras):
+    L = keras.layers
+    inputs = keras.Input((6, 3), name="x")
+    stacked = L.RNN([L.LSTMCell(2, name="low"), L.GRUCell(4, name="high")], name="stack")(inputs)
+    single = L.RNN(L.SimpleRNNCell(3, name="cell"), name="single")(inputs)
+    return keras.Model(inputs, {"b": stacked, "a": single}, name="cells")
+
+
+def main() -> None:
+    package, folder = sys.argv[1], Path(sys.argv[2])
+    import numpy as np
+
+    keras = __import__(package)
+    for build in (functional, sequential, cells):
+        model = build(keras)
+        random = np.random.default_rng(0)
+        model.set_weights([random.random(w.shape, "float32") for w in model.get_weights()])
+        stem = folder / f"{package}-{build.__name__}"
+        model.save(f"{stem}.keras")
+        model.save(f"{stem}.h5")
+        model.save_weights(f"{stem}.weights.h5")
+        Path(f"{stem}.json").write_text(model.to_json())
+        record(model, stem)
+
+
+def record(model, stem: Path) -> None:
+    """Every variable by layer, as Keras has it, and the names of inputs and outputs."""
+    import numpy as np
+
+    arrays = {}
+    facts = {
+        "inputs": [t.name for t in model.inputs],
+        "outputs": list(getattr(model, "output_names", [])),
+        "layers": [],
+    }
+
+    def visit(layer, path):
+        facts["layers"].append(path)
+        inner = list(getattr(layer, "layers", []))
+        if not inner:
+            for index, weight in enumerate(layer.get_weights()):
+                arrays[f"{path}|{index}"] = weight
+        for child in inner:
+            visit(child, f"{path}/{child.name}")
+
+    for layer in model.layers:
+        visit(layer, layer.name)
+    np.savez(f"{stem}.npz", **arrays)
+    Path(f"{stem}.facts.json").write_text(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()
