@@ -225,6 +225,21 @@ def test_a_kernel_is_rounded_once_a_side() -> None:
     assert np.array_equal(folded.numpy(), exact.astype(np.float32))
 
 
+def test_a_shared_layer_goes_on_sharing_its_weights() -> None:
+    net = Net(BATCH, 6, 6, 4)
+    kernel, scale, shift = net.weights(3, 3, 4, 5), net.weights(5), net.weights(5)
+    outputs = []
+    for x in (net.x, net.op("tanh", net.x)):
+        attrs = {"strides": (1, 1), "padding": "same", "dilations": (1, 1)}
+        conv = net.op("conv", x, kernel, **attrs)
+        # A normalization's vectors are computed anew for each call.
+        again = [net.builder.constant(v.constant.numpy().copy()) for v in (scale, shift) if v.constant]
+        outputs.append(net.op("add", net.op("mul", conv, again[0]), again[1]))
+    graph = apply(net.graph(*outputs), fold_scale_shift)
+    first, second = (node for node in graph.nodes if node.op == "conv")
+    assert first.inputs[1:] == second.inputs[1:]
+
+
 def test_inputs_are_left_alone() -> None:
     """The fused node computes what it did for arrays that no constant was made from."""
     net = Net(BATCH, 6, 6, 4)

@@ -156,6 +156,17 @@ def test_a_dense_kernel_is_permuted_without_being_read() -> None:
     assert restated.is_lazy
 
 
+def test_a_shared_dense_layer_goes_on_sharing_its_kernel() -> None:
+    net = first(BATCH, 2, 4, 4)
+    kernel = net.weights(48, 5)
+    conv = net.conv(net.x, 3)
+    outputs = [net.op("dense", net.flatten(net.op(op, conv)), kernel) for op in ("relu", "tanh")]
+    graph = apply(net.graph(*outputs), layout("channels_last"))
+    one, other = (node for node in graph.nodes if node.op == "dense")
+    assert one.inputs[1] is other.inputs[1]
+    assert counts(graph)["transpose"] == 1
+
+
 def test_a_matrix_product_takes_a_transpose_as_a_flag() -> None:
     net = Net(BATCH, 4, 6)
     graph = net.graph(net.op("matmul", net.x, net.op("transpose", net.x, perm=(0, 2, 1))))

@@ -59,6 +59,7 @@ class Constants:
 
     def __init__(self) -> None:
         self._exact: dict[Value, Vector] = {}
+        self._made: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     def read(self, value: Value) -> Vector:
         """The contents in float64."""
@@ -68,10 +69,15 @@ class Constants:
         return self._exact[value]
 
     def make(self, builder: Builder, exact: Vector, dtype: str, name: str) -> Value:
-        """A constant of that dtype, rounded from ``exact``."""
-        rounded = np.asarray(exact).astype(dtypes.numpy_dtype(dtype))
-        value = builder.constant(Constant.of(rounded, dtype), name=name)
-        self._exact[value] = np.asarray(exact, np.float64)
+        """A constant of that dtype, rounded from ``exact``; one for all with the same contents (a layer called
+        twice)."""
+        exact = np.asarray(exact, np.float64)
+        key = (dtype, exact.shape, exact.tobytes())
+        value = self._made.get(key)
+        if value is None:
+            rounded = exact.astype(dtypes.numpy_dtype(dtype))
+            value = self._made[key] = builder.constant(Constant.of(rounded, dtype), name=name)
+            self._exact[value] = exact
         return value
 
     def affine(self, node: Node) -> tuple[Value, Affine] | None:

@@ -47,6 +47,7 @@ class KernelFolder:
     def __init__(self, constants: Constants) -> None:
         self.constants = constants
         self._scaled: dict[Value, _Scaled] = {}
+        self._made: dict[tuple[Constant, object], Value] = {}  # a kernel that is shared stays shared
 
     def folds(self, node: Node) -> bool:
         """Whether ``node`` has a constant kernel and bias."""
@@ -97,10 +98,12 @@ class KernelFolder:
     def _times(self, builder: Builder, kernel: Value, factor: Vector) -> Value:
         assert kernel.constant is not None
         scaled = self._scaled.get(kernel, _Scaled(kernel.constant, ())).times(factor)
-        value = builder.constant(
-            Constant.lazy(kernel.dtype, kernel.constant.shape, scaled.read), name="kernel"
-        )
-        self._scaled[value] = scaled
+        key = (scaled.source, tuple((factor.shape, factor.tobytes()) for factor in scaled.factors))
+        value = self._made.get(key)
+        if value is None:
+            lazy = Constant.lazy(kernel.dtype, kernel.constant.shape, scaled.read)
+            value = self._made[key] = builder.constant(lazy, name="kernel")
+            self._scaled[value] = scaled
         return value
 
     def _response(self, node: Node, shift: Vector) -> Vector:

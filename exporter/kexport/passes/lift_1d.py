@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-
 from kexport.ir import Graph, Node, Value
 from kexport.ir.ops.convolution import spatial_axes
 from kexport.passes.infrastructure import Pass, Property
@@ -48,8 +46,8 @@ class TwoDimensions:
     def _lifted_kernel(self, mover: Mover, kernel: Value) -> Value:
         if kernel.constant is None:
             return mover.emit("expand_dims", kernel, axes=(0,))
-        lifted = kernel.constant.map(lambda k: np.expand_dims(k, 0), shape=(1, *kernel.constant.shape))
-        return mover.builder.constant(lifted, name="kernel")
+        view = View.identity(kernel.rank).lifted(kernel.rank + 1)
+        return mover.restated(kernel, view, view.of_constant)
 
 
 def lift_1d(ops: Collection[str] = WINDOW_OPS) -> Pass:

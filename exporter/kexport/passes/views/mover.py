@@ -8,11 +8,11 @@ seen. So views sink until they cancel, or until something needs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from kexport.ir import Builder, Graph, Node, Value
+from kexport.ir import Builder, Constant, Graph, Node, Value
 from kexport.ir.ops import complete_attrs
 from kexport.passes.dead_code import remove_dead
 from kexport.passes.views.order import FeatureOrder
@@ -93,7 +93,7 @@ class Mover:
         self._rewired: dict[Node, list[Value | None]] = {}
         self._made: dict[tuple[Value, Seen], Value] = {}
         self._graph_views = _graph_views(graph)
-        self._constants: dict[tuple[Value, View], Value] = {}
+        self._constants: dict[tuple[Value, Hashable], Value] = {}
         self._taken: set[Node] = set()
         self._by_inputs: dict[tuple[str, tuple[Value | None, ...]], list[Node]] = {}
         for node in graph.nodes:
@@ -147,11 +147,16 @@ class Mover:
         view = View(view.rank, axes)
         if view.is_noop(value.shape):
             return value
-        if (value, view) not in self._constants:
-            self._constants[value, view] = self.builder.constant(
-                view.of_constant(value.constant), name="view"
-            )
-        return self._constants[value, view]
+        return self.restated(value, view, view.of_constant)
+
+    def restated(self, value: Value, way: Hashable, restate: Callable[[Constant], Constant]) -> Value:
+        """A constant restated; once for each ``way``, so that what shares a constant goes on sharing one."""
+        assert value.constant is not None
+        made = self._constants.get((value, way))
+        if made is None:
+            made = self.builder.constant(restate(value.constant), name="restated")
+            self._constants[value, way] = made
+        return made
 
     # The walk.
 

@@ -10,6 +10,11 @@ from kexport.passes.views.reduction_rules import REDUCTIONS, map_seen
 from kexport.passes.views.view import View
 
 
+def restored(mover: Mover, value: Value, order: FeatureOrder, axis: int) -> Value:
+    """A constant whose entries along ``axis`` are in the seen order, in the base's."""
+    return mover.restated(value, (order, axis), lambda constant: order.restored(constant, axis))
+
+
 @rule(ORDER_RULES, *UNARY)
 def order_unary(mover: Mover, node: Node) -> list[Placed] | None:
     """``f`` does not see the order."""
@@ -31,9 +36,7 @@ def order_broadcasting(mover: Mover, node: Node) -> list[Placed] | None:
         if not value.shape or value.shape[-1] == 1:
             operands.append(mover.seen(value))
         elif value.constant is not None:
-            operands.append(
-                mover.builder.constant(order.restored(value.constant, value.rank - 1), name="order")
-            )
+            operands.append(restored(mover, value, order, value.rank - 1))
         elif isinstance(entry.view, FeatureOrder) and entry.view.segments == order.segments:
             operands.append(entry.base)
         else:
@@ -47,7 +50,7 @@ def order_dense(mover: Mover, node: Node) -> list[Placed] | None:
     placed, kernel = mover.placed(node.input(0)), node.input(1)
     if kernel.constant is None or not isinstance(placed.view, FeatureOrder):
         return None
-    restated = mover.builder.constant(placed.view.restored(kernel.constant, 0), name="kernel")
+    restated = restored(mover, kernel, placed.view, 0)
     out = mover.emit("dense", placed.base, restated, *map_seen(mover, node)[1:], **node.attrs)
     return [Placed(out, View.identity(out.rank))]
 
@@ -111,9 +114,7 @@ def order_layer_norm(mover: Mover, node: Node) -> list[Placed] | None:
     if any(value is not None and value.constant is None for value in parameters):
         return None
     restated = [
-        None
-        if value is None or value.constant is None
-        else mover.builder.constant(placed.view.restored(value.constant, 0), name="order")
+        None if value is None or value.constant is None else restored(mover, value, placed.view, 0)
         for value in parameters
     ]
     return [Placed(mover.emit("layer_norm", placed.base, *restated, **node.attrs), placed.view)]

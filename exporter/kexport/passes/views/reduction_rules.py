@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kexport.ir import Constant, Node, Value
+from kexport.ir import Node, Value
 from kexport.passes.views.mover import VIEW_RULES, Mover, Placed, rule
 from kexport.passes.views.shape_rules import axis_view
 from kexport.passes.views.view import View
@@ -99,8 +99,7 @@ def _turned(mover: Mover, value: Value | None, view: View) -> Value | None:
         return value
     if value.constant is None:
         return mover.see(mover.seen(value), view)
-    turned: Constant = view.of_constant(value.constant)
-    return mover.builder.constant(turned, name="view")
+    return mover.restated(value, view, view.of_constant)
 
 
 @rule(VIEW_RULES, "dense")

@@ -44,8 +44,8 @@ def move_concat(mover: Mover, node: Node) -> list[Placed] | None:
         if value.constant is None:
             restated.append(beneath(mover, value, view))
         else:  # concat takes no operand of a lower rank
-            constant = view.inverse().of_constant(value.constant)
-            restated.append(mover.builder.constant(constant, name="view"))
+            inverse = view.inverse()
+            restated.append(mover.restated(value, inverse, inverse.of_constant))
     return [Placed(mover.emit("concat", *restated, axis=view.axes[axis]), view)]
 
 
