@@ -2,10 +2,12 @@
 
 from kexport.lowering import (  # registers
     activation_layers,
+    application_layers,
     convolution,
     dense,
     merging,
     normalization,
+    operations,
     pooling,
     preprocessing,
     regularization,
@@ -20,6 +22,7 @@ from kexport.lowering.registry import Context, known_layers, lowers
 __all__ = [
     "Context",
     "activation_layers",
+    "application_layers",
     "convolution",
     "dense",
     "known_layers",
@@ -27,6 +30,7 @@ __all__ = [
     "lowers",
     "merging",
     "normalization",
+    "operations",
     "pooling",
     "preprocessing",
     "regularization",

@@ -193,18 +193,25 @@ def _sparse_sigmoid(ctx: Context, x: Value) -> Value:
 
 
 def _sparsemax(ctx: Context, x: Value) -> Value:
-    """``relu(x - tau)`` over the last axis (Martins and Astudillo, 2016).
+    """``relu(x - tau)`` over the last axis, with the tau of keras/src/backend/*/nn.py, 3.15.
 
-    Their support, found by sorting, is the set of i with ``sum_j relu(x_j - x_i) < 1``, which needs no sort;
-    ``tau = (sum of the support - 1) / its size``.
+    The support, which Keras finds by sorting, is the set of i with ``sum_j relu(x_j - x_i) < 1``. Martins and Astudillo
+    (2016) take ``tau = (sum of the support - 1) / its size``; Keras adds up the running sums of the sorted support instead, in
+    which the element of rank r (from 1; the mean rank among equals) stands ``size + 1 - r`` times.
     """
     b, axis = ctx.b, x.rank - 1
-    gaps = b.op("sub", b.op("expand_dims", x, axes=(axis,)), b.op("expand_dims", x, axes=(x.rank,)))
+    one = b.scalar(1.0, x)
+    others, own = b.op("expand_dims", x, axes=(axis,)), b.op("expand_dims", x, axes=(x.rank,))
+    gaps = b.op("sub", others, own)
     above = b.op("reduce_sum", b.op("relu", gaps), axes=(x.rank,))
-    support = b.op("cast", b.op("less", above, b.scalar(1.0, x)), dtype=x.dtype)
-    total = b.op("reduce_sum", b.op("mul", x, support), axes=(axis,), keepdims=True)
+    support = b.op("cast", b.op("less", above, one), dtype=x.dtype)
     count = b.op("reduce_sum", support, axes=(axis,), keepdims=True)
-    tau = b.op("div", b.op("sub", total, b.scalar(1.0, x)), count)
+    # sign + 1 is 2 for each larger element and 1 for each equal one, itself included: twice the mean rank, less 1.
+    doubled = b.op("reduce_sum", b.op("add", b.op("sign", gaps), one), axes=(x.rank,))
+    rank = b.op("mul", b.op("add", doubled, one), b.scalar(0.5, x))
+    times = b.op("sub", b.op("add", count, one), rank)
+    total = b.op("reduce_sum", b.op("mul", b.op("mul", x, support), times), axes=(axis,), keepdims=True)
+    tau = b.op("div", b.op("sub", total, one), count)
     return b.op("relu", b.op("sub", x, tau))
 
 

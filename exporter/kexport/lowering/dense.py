@@ -25,7 +25,7 @@ def refuse_adapted(ctx: Context) -> None:
 
 @lowers("Dense")
 def lower_dense(ctx: Context, x: Value) -> Value:
-    """x (..., in) times kernel (in, units), plus bias; any rank from 2."""
+    """Multiply x (..., in) by kernel (in, units), plus bias; any rank from 2."""
     refuse_adapted(ctx)
     kernel = ctx.weight("kernel")
     if x.rank < 1 or x.shape[-1] != kernel.shape[0]:

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from kexport.errors import KexportError, LoweringError
 from kexport.ir import Builder, Graph, GraphError, Value, dims, dtypes
+from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
 from kexport.lowering.dtype_policy import compute_dtype
 from kexport.lowering.inputs import Dimensions, graph_input
 from kexport.lowering.masks import Masks
-from kexport.lowering.registry import Context, Rule, rule_for
-from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
+from kexport.lowering.registry import Context, Rule, is_operation, rule_for
 
 #: Models inside models inside models: more than anybody builds, less than Python's stack holds.
 MAX_NESTING = 64
@@ -146,10 +146,11 @@ class _Driver:
             compute_dtype=dtype,
             weight_values=self._weight_values,
         )
-        inputs = list(_values(args[:1]))
-        if not inputs:
-            raise ctx.error(f"It is called on tensors. Received: {args!r}")
         every = list(_values((args, kwargs)))
+        if not every:
+            raise ctx.error(f"It is called on tensors. Received: {args!r}")
+        # An operation may have a number first (``2 - x``) or its tensors by keyword.
+        inputs = list(_values(args[:1])) or every
         self._masks.before(layer, every)
         result = rule(ctx, *inputs)
         outputs = result if isinstance(result, list) else [result]
@@ -173,7 +174,7 @@ class _Driver:
         values = list(_values(args[:1]))
         if len(values) != len(model.inputs):
             raise LoweringError(f"{where}: it takes {len(model.inputs)} tensors. Received: {len(values)}.")
-        if kwargs.get("training") is True:
+        if kwargs.get("training") is True and self._provenance.keras_major < 3:
             raise LoweringError(
                 f"{where}: it is called with training=True, and an export computes inference.",
                 hint="Call it without training=True before the model is saved.",
@@ -213,7 +214,7 @@ class _Driver:
 
     def _autocast(self, layer: LayerSpec, dtype: str, item: Any) -> Any:
         """``item`` with its float tensors cast to the layer's compute dtype, which is what Keras does before a call."""
-        if layer.class_name in _NO_AUTOCAST or not dtypes.is_float(dtype):
+        if layer.class_name in _NO_AUTOCAST or is_operation(layer) or not dtypes.is_float(dtype):
             return item
         if isinstance(item, Value):
             if not dtypes.is_float(item.dtype) or item.dtype == dtype:

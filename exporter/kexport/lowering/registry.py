@@ -120,13 +120,14 @@ def known_layers() -> list[str]:
     return sorted(_RULES)
 
 
-def rule_name(layer: LayerSpec) -> str:
-    """What a layer's rule is registered under: its class, ``ops.Add`` for an operation of ``keras.ops``.
+def is_operation(layer: LayerSpec) -> bool:
+    """Whether it is no layer but an operation of ``keras.ops``, which Functional models save alike."""
+    return layer.module.startswith(("keras.src.ops", "keras.ops"))
 
-    An operation in a Functional model is saved like a layer, under a class name that a layer may have too.
-    """
-    is_operation = layer.module.startswith(("keras.src.ops", "keras.ops"))
-    return f"ops.{layer.class_name}" if is_operation else layer.class_name
+
+def rule_name(layer: LayerSpec) -> str:
+    """What a layer's rule is registered under: its class, ``ops.Add`` for an operation (``Add`` is a layer too)."""
+    return f"ops.{layer.class_name}" if is_operation(layer) else layer.class_name
 
 
 def rule_for(layer: LayerSpec) -> Rule:
@@ -137,10 +138,10 @@ def rule_for(layer: LayerSpec) -> Rule:
     """
     rule = _RULES.get(rule_name(layer))
     if rule is None:
-        close = difflib.get_close_matches(layer.class_name, _RULES, n=3)
+        close = difflib.get_close_matches(rule_name(layer), _RULES, n=3)
         guess = f" Similar: {', '.join(close)}." if close else ""
         raise UnknownLayerError(
-            f"Layer {layer.path!r} is a {layer.class_name!r}, for which no lowering is known.",
+            f"Layer {layer.path!r} is a {rule_name(layer)!r}, for which no lowering is known.",
             hint=f"Known layers: {', '.join(known_layers())}.{guess}",
         )
     return rule

@@ -8,8 +8,11 @@ from kexport.lowering.registry import Context, lowers
 
 
 def refuse_training(ctx: Context) -> None:
-    """Raise when the layer is called with ``training=True``: its output is then random or of the batch."""
-    if ctx.kwargs.get("training") is True:
+    """Raise when the layer is called with ``training=True``: its output is then random or of the batch.
+
+    Keras 3 overrides that with the model's own ``training`` (``operation_fn``, keras/src/models/functional.py, 3.15).
+    """
+    if ctx.kwargs.get("training") is True and ctx.provenance.keras_major < 3:
         raise ctx.error(
             "It is called with training=True, and an export computes inference",
             hint="Call it without training=True before the model is saved.",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kexport.ir import Value, dims
+from kexport.loading.spec import LayerSpec
 from kexport.lowering.arguments import number
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
-from kexport.loading.spec import LayerSpec
 
 
 def _child(ctx: Context) -> LayerSpec:
@@ -44,7 +44,7 @@ def lower_masking(ctx: Context, x: Value) -> Value:
 
 
 @lowers("Lambda")
-def lower_lambda(ctx: Context, *inputs: Value) -> Value:  # noqa: ARG001 - the signature of every rule
+def lower_lambda(ctx: Context, *inputs: Value) -> Value:
     """Refused: its function is Python code, which a model file should not be trusted to run."""
     raise ctx.error(
         "A Lambda layer's function is Python code, and no code from a model file is run",
