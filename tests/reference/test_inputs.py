@@ -146,6 +146,18 @@ def test_normalized_inputs_are_drawn_as_the_layer_expects_them() -> None:
     np.testing.assert_allclose(drawn.std(axis=0), deviation, rtol=0.2)
 
 
+def test_what_follows_a_rescaling_of_pixels_does_not_matter() -> None:
+    steps: list[tuple[str, object]] = [("mul", 1 / 255), ("sub", [0.5, 0.4, 0.3]), ("div", [0.2, 0.3, 0.1])]
+    drawn = golden_inputs(scaled(*steps), samples=20)["image"]
+    assert 0 <= drawn.min() < 5
+    assert 250 < drawn.max() <= 255
+
+
+def test_a_constant_that_widens_the_input_is_no_scale_of_it() -> None:
+    drawn = golden_inputs(scaled(("mul", np.full((1, 5), 100.0)), shape=(BATCH, 1)))["image"]
+    assert drawn.shape == (4, 1)
+
+
 def conv_graph(window: int, *, crop: int = 0, extra: str = "") -> Graph:
     def body(b: Builder, x: Value, *more: Value) -> Mapping[str, Value]:
         kernel = b.constant(np.ones((window, 2, 2), np.float32))

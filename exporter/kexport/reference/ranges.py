@@ -32,6 +32,9 @@ _PASSING = _MOVING | {"broadcast_to", "reverse", "clip", "relu", "maximum", "min
 #: A scale that maps pixels 0..255 to about [0, 1] or [-1, 1]: from 1/512 (half of 1/255) to 1/64 (twice 1/127.5).
 _PIXEL_SCALE = (1 / 512, 1 / 64)
 
+#: What is scaled by less is not being normalized.
+_LEAST_SCALE = 1e-6
+
 #: Larger constants are not scales and offsets of an input.
 _MAX_CONSTANT = 1 << 20
 
@@ -115,20 +118,18 @@ def _arithmetic(node: Node, traced: _Traced, number: Fraction) -> Iterator[_Trac
 
 @dataclass(frozen=True)
 class Affine:
-    """What a graph first does to an input: ``scale * x + offset``, arrays that broadcast to x."""
+    """What a graph first does to an input: ``scale * x + offset``, arrays that broadcast to x.
+
+    ``takes_pixels`` tells whether the first scale looks like the rescaling of pixels from 0..255.
+    """
 
     scale: Array
     offset: Array
-
-    @property
-    def takes_pixels(self) -> bool:
-        """Whether this looks like the rescaling of pixels from 0..255."""
-        low, high = _PIXEL_SCALE
-        return bool(self.scale.size == 1 and low <= abs(float(self.scale.reshape(()))) <= high)
+    takes_pixels: bool
 
     def inverse(self, wanted: Array) -> Array:
-        """The x that becomes ``wanted`` (elements that are scaled by 0 stay as wanted)."""
-        scale = np.where(self.scale == 0, 1, self.scale)
+        """The x that becomes ``wanted``; elements that are scaled to next to nothing stay as wanted."""
+        scale = np.where(np.abs(self.scale) < _LEAST_SCALE, 1, self.scale)
         x: Array = (wanted - self.offset) / scale
         return x
 
@@ -136,28 +137,30 @@ class Affine:
 def first_affine(graph: Graph, value: Value, users: Mapping[Value, list[Node]]) -> Affine:
     """The scales and offsets by constants that ``value`` first goes through; the identity where there are none."""
     scale, offset = np.ones(()), np.zeros(())
-    rank = value.rank
+    pixels = None
     while True:
         nodes = users.get(value, [])
-        step = _affine_step(nodes[0], value, rank) if len(nodes) == 1 and value not in graph.outputs else None
+        step = _affine_step(nodes[0], value) if len(nodes) == 1 and value not in graph.outputs else None
         if step is None:
-            return Affine(scale, offset)
+            return Affine(scale, offset, bool(pixels))
         factor, term = step
         scale, offset = scale * factor, offset * factor + term
+        if pixels is None and np.any(factor != 1):
+            pixels = factor.size == 1 and _PIXEL_SCALE[0] <= abs(float(factor.reshape(()))) <= _PIXEL_SCALE[1]
         value = nodes[0].output
 
 
-def _affine_step(node: Node, value: Value, rank: int) -> tuple[Array, Array] | None:
+def _affine_step(node: Node, value: Value) -> tuple[Array, Array] | None:
     zero, one = np.zeros(()), np.ones(())
     if node.op in ("identity", "cast"):
         return (one, zero) if node.output.dtype != "bool" else None
-    if node.op not in ("add", "sub", "mul", "div"):
+    if node.op not in ("add", "sub", "mul", "div") or node.attrs["activation"] != "none":
         return None
     first = node.inputs[0] is value
     constant = node.input(1 if first else 0).constant
-    if constant is None or constant.size > _MAX_CONSTANT:
+    if constant is None or constant.size > _MAX_CONSTANT or node.output.shape != value.shape:
         return None
-    if len(constant.shape) > rank or (len(constant.shape) == rank and constant.shape[:1] not in ((), (1,))):
+    if len(constant.shape) == value.rank and constant.shape[:1] not in ((), (1,)):
         return None  # it has something to say about single samples
     number = np.asarray(constant.numpy(), np.float64)
     if not np.isfinite(number).all():

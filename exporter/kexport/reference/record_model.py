@@ -324,24 +324,37 @@ def unique(names):
 
 
 def input_names(model):
-    """Keras's names of the inputs: keys of a dict structure, else the input layers' names."""
-    keys = _structure_keys(model, "_inputs_struct", "_nested_inputs")
-    return unique(keys or [_text(layer_of(tensor).name) for tensor in tensor_inputs(model)])
+    """Keras's names of the inputs: the input layers' names, or the keys of a dict structure."""
+    return _names(tensor_inputs(model), _structure(model, "_inputs_struct", "_nested_inputs"))
 
 
 def output_names(model):
-    """Keras's names of the outputs: keys of a dict structure, else the names of the layers that compute them."""
-    keys = _structure_keys(model, "_outputs_struct", "_nested_outputs")
-    return unique(keys or [_text(layer_of(tensor).name) for tensor in tensor_outputs(model)])
+    """Keras's names of the outputs: those of the layers that compute them, or the keys of a dict structure."""
+    return _names(tensor_outputs(model), _structure(model, "_outputs_struct", "_nested_outputs"))
 
 
-def _structure_keys(model, *attributes):
+def _names(tensors, structure):
+    keys = _leaf_keys(structure)
+    if len(keys) != len(tensors):
+        keys = [None] * len(tensors)
+    return unique([key or _text(layer_of(tensor).name) for key, tensor in zip(keys, tensors)])
+
+
+def _leaf_keys(item, key=None):
+    """For each leaf of a structure, in the order of :func:`flatten`, the key of the dict that it is in, or None."""
+    if isinstance(item, dict):
+        return [leaf for name in sorted(item) for leaf in _leaf_keys(item[name], _text(name))]
+    if isinstance(item, (list, tuple)):
+        return [leaf for part in item for leaf in _leaf_keys(part)]
+    return [] if item is None else [key]
+
+
+def _structure(model, *attributes):
+    """How the model's tensors were nested when it was built; None in versions of Keras that don't keep that."""
     for attribute in attributes:
         structure = getattr(functional(model), attribute, None)
-        if isinstance(structure, dict) and not any(
-            isinstance(v, (dict, list, tuple)) for v in structure.values()
-        ):
-            return [_text(key) for key in sorted(structure)]
+        if structure is not None:
+            return structure
     return None
 
 
@@ -418,9 +431,7 @@ def _padded(array, batch):
 
 def _run_batch(library, model, arrays):
     given = arrays[0] if len(arrays) == 1 else arrays
-    structure = getattr(functional(model), "_inputs_struct", None)
-    if structure is None:
-        structure = getattr(functional(model), "_nested_inputs", None)
+    structure = _structure(model, "_inputs_struct", "_nested_inputs")
     if isinstance(structure, dict):
         given = dict(zip(sorted(structure), arrays))
     elif isinstance(structure, (list, tuple)) and len(arrays) == 1:
