@@ -134,6 +134,19 @@ def test_channels_first_can_be_wanted_too() -> None:
     assert window_ops_are("channels_first").holds(graph)
 
 
+def test_a_generator_starts_with_a_permuted_dense_layer() -> None:
+    """The features that become an image are computed in the order that the image has them."""
+    net = Net(BATCH, 7, data_format="channels_last")
+    x = net.op("relu", net.op("mul", net.dense(net.x, 3 * 4 * 5), net.weights(60)))
+    net.data_format = "channels_first"
+    x = net.op("relu", net.norm(net.op("reshape", x, shape=(BATCH, 3, 4, 5))))
+    x = net.conv(x, 2, 4, op="conv_transpose", stride=2, padding=((1, 1), (1, 1)))
+    graph = apply(net.graph(net.conv(net.op("relu", x), 1)), layout("channels_last"))
+    # One channel comes out, so that even the output only changes its shape.
+    assert counts(graph)["transpose"] == 0
+    assert not layout("channels_last")(graph)
+
+
 def test_branches_off_the_input_share_its_transpose() -> None:
     net = first(BATCH, 3, 8, 8)
     padded = net.op("pad", net.op("mul", net.x, net.number(2)), pads=((0, 0), (0, 0), (1, 1), (1, 1)))

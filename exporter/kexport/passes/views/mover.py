@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from kexport.ir import Builder, Constant, Graph, Node, Value
 from kexport.ir.ops import complete_attrs
 from kexport.passes.dead_code import remove_dead
-from kexport.passes.views.order import FeatureOrder
+from kexport.passes.views.order import FeatureOrder, order_before
 from kexport.passes.views.view import View, op_view, view_of
 
 Seen: TypeAlias = View | FeatureOrder
@@ -99,6 +100,7 @@ class Mover:
         for node in graph.nodes:
             self._by_inputs.setdefault((node.op, tuple(node.inputs)), []).append(node)
         self._wanted = _wanted_views(graph, form)
+        self._wanted_orders = _wanted_orders(graph, self._wanted)
 
     # What rules use.
 
@@ -187,7 +189,22 @@ class Mover:
             self._placed[node.output] = Placed(self._form.build(self, node, x), wanted.inverse())
             self._prepare(node.output)
             return True
-        return self._move_beneath(node)
+        return self._reorder(node) or self._move_beneath(node)
+
+    def _reorder(self, node: Node) -> bool:
+        """A dense layer whose features a later reshape and op want in another order computes them in that."""
+        order = self._wanted_orders.get(node.outputs[0])
+        if order is None or node.op != "dense":
+            return False
+        parameters: list[Value | None] = []
+        for axis, value in zip((1, 0), node.inputs[1:], strict=False):
+            if value is not None and value.constant is None:
+                return False
+            restore = partial(order.restored, axis=axis)
+            parameters.append(None if value is None else self.restated(value, (order, axis), restore))
+        x = self.seen(node.input(0))
+        self._placed[node.output] = Placed(self.emit("dense", x, *parameters, **node.attrs), order)
+        return True
 
     def _converted(self, value: Value, placed: Placed, wanted: View) -> Value:
         if isinstance(placed.view, View):
@@ -335,6 +352,28 @@ def _wanted_views(graph: Graph, form: WindowForm | None) -> Mapping[Value, View]
                 if value is not None and value.constant is None and value.rank == later.rank:
                     wanted.setdefault(value, later)
     return wanted
+
+
+def _wanted_orders(graph: Graph, wanted: Mapping[Value, View]) -> Mapping[Value, FeatureOrder]:
+    """For values of which a reshape makes what is wanted otherwise: the order of features that spares moving it."""
+    orders: dict[Value, FeatureOrder] = {}
+    if not any(node.op == "reshape" and node.output in wanted for node in graph.nodes):
+        return orders
+    readers = graph.users()
+    for node in reversed(graph.nodes):
+        out = node.outputs[0]
+        if node.op == "reshape" and out in wanted:
+            order = order_before(node.input(0).shape, node.output.shape, wanted[out])
+            sources = [node.input(0)]
+        elif node.op in TRANSPARENT and node.op in ORDER_RULES:
+            order = orders.get(out)
+            sources = [value for value in node.inputs if value is not None and value.type == out.type]
+        else:
+            continue
+        for value in sources:
+            if order is not None and value.constant is None and len(readers[value]) == 1:
+                orders[value] = order
+    return orders
 
 
 def common_view(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kexport.ir import Array, Constant
+from kexport.ir import Array, Constant, Shape
+from kexport.ir.dims import is_static
+from kexport.passes.views.view import View
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,19 @@ class FeatureOrder:
             return done[0] if len(done) == 1 else np.concatenate(done, axis=axis)
 
         return constant.map(restore)
+
+
+def order_before(before: Shape, after: Shape, wanted: View) -> FeatureOrder | None:
+    """The order of a last axis such that reshaping it to ``after`` gives, unmoved, what ``wanted`` sees of that.
+
+    None where the reshape does not split the last axis alone, or ``wanted`` moves nothing or other axes too.
+    """
+    lead = len(before) - 1
+    tail = wanted.axes[lead:]
+    if lead < 0 or after[:lead] != before[:lead] or not is_static(after[lead:]) or wanted.keeps_order(after):
+        return None
+    if wanted.axes[:lead] != tuple(range(lead)) or set(tail) != set(range(lead, len(after))):
+        return None
+    dims = tuple(int(str(after[axis])) for axis in tail if axis is not None)
+    perm = tuple(tail.index(lead + i) for i in range(len(tail)))
+    return FeatureOrder(len(before), (Segment(dims, perm),))

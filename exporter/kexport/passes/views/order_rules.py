@@ -118,3 +118,16 @@ def order_layer_norm(mover: Mover, node: Node) -> list[Placed] | None:
         for value in parameters
     ]
     return [Placed(mover.emit("layer_norm", placed.base, *restated, **node.attrs), placed.view)]
+
+
+@rule(ORDER_RULES, "reshape")
+def order_reshape(mover: Mover, node: Node) -> list[Placed] | None:
+    """Split into the dimensions that the order is a transpose of: a transpose of the base split so."""
+    order = mover.placed(node.input(0)).view
+    assert isinstance(order, FeatureOrder)
+    lead, shape = order.rank - 1, node.output.shape
+    (segment, *more) = order.segments
+    if more or shape != (*node.input(0).shape[:lead], *(segment.dims[i] for i in segment.perm)):
+        return None
+    base = mover.emit("reshape", mover.placed(node.input(0)).base, shape=(*shape[:lead], *segment.dims))
+    return [Placed(base, View(base.rank, (*range(lead), *(lead + i for i in segment.perm))))]
