@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.making import made
-from support.numpy_runtime import NumpyRuntime
 
 from kexport.ir import Array, Graph
 from kexport.loading import load
@@ -15,6 +13,8 @@ from kexport.loading.spec import ModelSpec
 from kexport.lowering import lower
 from kexport.reference import Golden, Reference, golden_inputs
 from kexport.verification import localize, verify
+from support.making import made
+from support.numpy_runtime import NumpyRuntime
 
 MAKE = Path(__file__).resolve().parents[1] / "reference" / "make_models.py"
 
