@@ -16,7 +16,7 @@ import pytest
 import kexport
 from kexport import errors, plugins
 from kexport.api import destination
-from kexport.reference import load_golden
+from kexport.reference import Golden, load_golden
 from support import tiny
 
 
@@ -129,9 +129,21 @@ def test_the_layer_that_drifts_is_named(model: Path, tmp_path: Path) -> None:
     assert caught.value.drift.layer == "scores"
 
 
-def test_golden_vectors_of_another_model(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(errors.UsageError, match="no input 'hidden_input'"):
-        kexport.export(model, golden=tiny.write_golden(tmp_path / "other.npz", input_name="image"))
+def test_golden_vectors_of_another_model(model: Path, golden: Path, tmp_path: Path) -> None:
+    mine = load_golden(golden)
+    x = mine.inputs["hidden_input"]
+    with pytest.raises(
+        errors.UsageError, match=r"of another model: its inputs are hidden_input\. Received: a, b"
+    ):
+        kexport.export(model, golden=Golden({"a": x, "b": x}, mine.outputs))
+    with pytest.raises(errors.UsageError, match=r"Received golden inputs of \(6, 3\)"):
+        kexport.export(model, golden=Golden({"hidden_input": x[:, :3]}, mine.outputs))
+    assert not Path("tiny_export").exists()
+
+
+def test_golden_vectors_under_other_names_are_taken_by_position(model: Path, tmp_path: Path) -> None:
+    result = kexport.export(model, golden=tiny.write_golden(tmp_path / "other.npz", input_name="image"))
+    assert list(load_golden(result.golden).inputs) == ["hidden_input"]
 
 
 def test_a_dynamic_batch(model: Path, golden: Path) -> None:
@@ -283,6 +295,9 @@ class Paper:
 
     def legalize(self, graph: Any, options: Any) -> Any:
         raise errors.UnsupportedOpError("Layer 'hidden': paper holds no matmul.", hint="Use a computer.")
+
+    def emit(self, graph: Any, folder: Path, options: Any) -> Any:
+        raise AssertionError("it was legalized")
 
     def tolerance(self, options: Any) -> float:
         return 1e-5

@@ -35,7 +35,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     out, err = capsys.readouterr()
     assert out == ""
     assert "Traceback" not in err
-    assert err.lower().count("error: ") == 1
+    assert sum(line.lower().startswith("error: ") for line in err.splitlines()) == 1
     assert not list(Path.cwd().glob("*_export"))
     assert not list(Path.cwd().glob(".*"))
     return code, err

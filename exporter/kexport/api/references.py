@@ -63,6 +63,10 @@ class Given(_Held):
     def __init__(self, golden: Golden) -> None:
         self._golden = golden
 
+    def prepare(self, graph: Graph) -> None:
+        """Call the vectors what the model calls them."""
+        self._golden = self._golden.renamed(graph.input_names, graph.output_names)
+
     def golden(self) -> Golden:
         """What the file holds."""
         return self._golden
