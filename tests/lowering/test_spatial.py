@@ -111,6 +111,24 @@ def test_interpolations_of_keras_2(interpolation: str, size: tuple[int, int]) ->
     )
 
 
+@pytest.mark.parametrize("interpolation", ["bicubic", "lanczos3"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_models_of_jax_have_the_cubic_kernel_itself(interpolation: str, antialias: bool) -> None:
+    jax = pytest.importorskip("jax")
+    x = sample((2, 7, 5, 3))
+    layer = spec(
+        "Resizing",
+        **{**RESIZING, "height": 11, "width": 3, "interpolation": interpolation, "antialias": antialias},
+    )
+    (computed,) = evaluate(
+        lower_alone(layer, TensorType("float32", x.shape), Provenance("3.15.0", "jax", "live")), [x]
+    )
+    wanted = jax.image.resize(
+        x, (2, 11, 3, 3), "cubic" if interpolation == "bicubic" else interpolation, antialias=antialias
+    )
+    assert_close(computed, np.asarray(wanted))
+
+
 @pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])
 @pytest.mark.parametrize("size", [(4, 12), (15, 3), (9, 8)])
