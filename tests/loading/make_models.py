@@ -9,53 +9,57 @@ from pathlib import Path
 
 def functional(keras):
     """Shared and nested layers, a frozen batch normalization inside, wrappers, several inputs and outputs."""
-    L = keras.layers
+    layers = keras.layers
     image, vector = keras.Input((8, 8, 3), name="image"), keras.Input((4,), name="vector")
-    shared = L.Dense(4, activation="relu", name="shared")
-    x = L.Conv2D(6, 3, strides=2, name="conv")(image)
-    x = L.SeparableConv2D(4, 3, name="separable", use_bias=False)(x)
-    x = L.GlobalAveragePooling2D(name="pool")(x)
-    y = L.Add(name="sum")([shared(x), shared(vector)])
+    shared = layers.Dense(4, activation="relu", name="shared")
+    x = layers.Conv2D(6, 3, strides=2, name="conv")(image)
+    x = layers.SeparableConv2D(4, 3, name="separable", use_bias=False)(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    y = layers.Add(name="sum")([shared(x), shared(vector)])
     core = keras.Sequential(
         [
             keras.Input((4,)),
-            L.Dense(3, name="d1"),
-            L.BatchNormalization(name="frozen"),
-            L.Dense(3, name="d2"),
+            layers.Dense(3, name="d1"),
+            layers.BatchNormalization(name="frozen"),
+            layers.Dense(3, name="d2"),
         ],
         name="core",
     )
     core.layers[1].trainable = False
     wrapped = keras.Input((4,))
-    outer = keras.Model(wrapped, L.BatchNormalization(name="bn", scale=False)(core(wrapped)), name="outer")
+    outer = keras.Model(
+        wrapped, layers.BatchNormalization(name="bn", scale=False)(core(wrapped)), name="outer"
+    )
     z = outer(y)
-    sequence = L.Reshape((7, 1), name="reshape")(L.Concatenate(name="cat")([z, y]))
-    recurrent = L.Bidirectional(L.LSTM(3, return_sequences=True), name="both")(sequence)
-    recurrent = L.GRU(2, name="gru", return_sequences=True)(recurrent)
-    recurrent = L.TimeDistributed(L.Dense(2), name="each")(recurrent)
-    attended = L.MultiHeadAttention(2, 2, name="attention")(recurrent, recurrent)
-    normal = L.LayerNormalization(name="normal")(attended)
+    sequence = layers.Reshape((7, 1), name="reshape")(layers.Concatenate(name="cat")([z, y]))
+    recurrent = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="both")(sequence)
+    recurrent = layers.GRU(2, name="gru", return_sequences=True)(recurrent)
+    recurrent = layers.TimeDistributed(layers.Dense(2), name="each")(recurrent)
+    attended = layers.MultiHeadAttention(2, 2, name="attention")(recurrent, recurrent)
+    normal = layers.LayerNormalization(name="normal")(attended)
     return keras.Model([image, vector], [normal, z], name="everything")
 
 
 def sequential(keras):
-    L = keras.layers
-    layers = [keras.Input((5,), name="in")]
-    layers += [
-        L.Embedding(11, 4, name="table"),
-        L.Conv1D(3, 2, padding="causal", name="conv"),
-        L.PReLU(name="prelu"),
-        L.Dropout(0.5, name="drop"),
-        L.Flatten(name="flat"),
+    layers = keras.layers
+    line = [keras.Input((5,), name="in")]
+    line += [
+        layers.Embedding(11, 4, name="table"),
+        layers.Conv1D(3, 2, padding="causal", name="conv"),
+        layers.PReLU(name="prelu"),
+        layers.Dropout(0.5, name="drop"),
+        layers.Flatten(name="flat"),
     ]
-    return keras.Sequential([*layers, L.Dense(2, activation="softmax", name="out")], name="line")
+    return keras.Sequential([*line, layers.Dense(2, activation="softmax", name="out")], name="line")
 
 
 def cells(keras):
-    L = keras.layers
+    layers = keras.layers
     inputs = keras.Input((6, 3), name="x")
-    stacked = L.RNN([L.LSTMCell(2, name="low"), L.GRUCell(4, name="high")], name="stack")(inputs)
-    single = L.RNN(L.SimpleRNNCell(3, name="cell"), name="single")(inputs)
+    stacked = layers.RNN([layers.LSTMCell(2, name="low"), layers.GRUCell(4, name="high")], name="stack")(
+        inputs
+    )
+    single = layers.RNN(layers.SimpleRNNCell(3, name="cell"), name="single")(inputs)
     return keras.Model(inputs, {"b": stacked, "a": single}, name="cells")
 
 

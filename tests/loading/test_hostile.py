@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -109,10 +110,9 @@ def test_the_format_is_told_by_content(tmp_path: Path, name: str) -> None:
 def test_what_is_no_model_says_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.h5"
     path.write_bytes(content)
-    with (
-        pytest.raises(ModelReadError, match="model.h5") if content != b"{" else pytest.raises(ModelReadError)
-    ):
+    with pytest.raises(ModelReadError) as caught:
         load(path)
+    assert "model.h5" in str(caught.value)
 
 
 def test_missing_files_and_folders_say_so(tmp_path: Path) -> None:
@@ -296,10 +296,8 @@ def test_mutated_configs_end_in_a_kexport_error_or_load(tmp_path: Path, data: st
         owner[place[-1]] = data.draw(JUNK)
     version = data.draw(st.sampled_from(["1.2.2", "2.3.1", "2.15.0", "3.5.0", ""]))
     path = write(tmp_path / "m.h5", base, version=version)
-    try:
+    with contextlib.suppress(KexportError):
         load(path, trained_on=data.draw(st.sampled_from([None, "theano", "mxnet"])))
-    except KexportError:
-        pass
 
 
 _KERAS3: list[dict[str, Any]] = [

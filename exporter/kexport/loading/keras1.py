@@ -51,7 +51,6 @@ _DROPPED = {
     "W_regularizer",
     "U_regularizer",
     "b_regularizer",
-    "consume_less",
 }
 _DIM_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 _MERGES = {

@@ -84,7 +84,7 @@ def _cell_place(cell: LayerSpec, counts: dict[str, int], group: Group | None) ->
 
 
 def _counted(name: str, counts: dict[str, int]) -> str:
-    """``dense``, ``dense_1``, ``dense_2``, …"""
+    """The name with its counter: ``dense``, ``dense_1``, ``dense_2``."""
     index = counts.get(name, 0)
     counts[name] = index + 1
     return f"{name}_{index}" if index else name

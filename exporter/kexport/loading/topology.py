@@ -108,6 +108,8 @@ def _sequential(config: object, ctx: Context, *, path: str, name: str | None, de
         if isinstance(config, list)
         else ctx.sequence(body.get("layers"), "The layers of a Sequential model")
     )
+    if raws and _merges_models(raws[0]):
+        return _merged_sequential(raws, ctx, path=path, name=name or "sequential", depth=depth)
     layers: list[LayerSpec] = []
     names: dict[str, None] = {}
     for raw in raws:
@@ -255,6 +257,7 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
     if (
         not module
         and ctx.provenance.keras_major == 3
+        and ctx.provenance.format == "h5"
         and not config.keys() & {"trainable", "dtype"}
         and ">" not in class_name
     ):
