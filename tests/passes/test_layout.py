@@ -195,6 +195,13 @@ def test_a_permute_that_is_needed_is_not_multiplied() -> None:
     assert counts(apply(graph, layout("channels_last")))["transpose"] == 1
 
 
+def test_a_flatten_beside_axes_out_of_order_is_left_alone() -> None:
+    net = Net(2, 3, 4, 5)
+    turned = net.op("transpose", net.op("tanh", net.x), perm=(1, 0, 3, 2))
+    graph = net.graph(net.dense(net.op("reshape", turned, shape=(3, 2, 20)), 2))
+    assert ops(apply(graph, layout("channels_last"))) == ["tanh", "transpose", "reshape", "dense"]
+
+
 def test_text_reader() -> None:
     net = first(BATCH, 2, 12, 12)
     graph = apply(net.graph(flatten_time(net)), layout("channels_last"))
