@@ -202,6 +202,15 @@ def test_a_flatten_beside_axes_out_of_order_is_left_alone() -> None:
     assert ops(apply(graph, layout("channels_last"))) == ["tanh", "transpose", "reshape", "dense"]
 
 
+def test_an_operand_that_broadcasts_does_not_decide_the_view() -> None:
+    """The gate has no axis for the length: beneath its view the other operand would have none either."""
+    net = Net(BATCH, 4, 6)
+    gate = net.op("expand_dims", net.op("reduce_max", net.x, axes=(2,)), axes=(1,))
+    graph = net.graph(net.op("tanh", net.op("mul", gate, net.op("transpose", net.x, perm=(0, 2, 1)))))
+    graph = apply(graph, layout("channels_last"))
+    assert counts(graph)["transpose"] == 1
+
+
 def test_text_reader() -> None:
     net = first(BATCH, 2, 12, 12)
     graph = apply(net.graph(flatten_time(net)), layout("channels_last"))
