@@ -20,7 +20,9 @@ def _interpreter(path: Path, lengths: dict[int, int]) -> tuple[Any, list[tuple[i
     for detail in inputs:
         shape = [
             size if signed != -1 else 1 if axis == 0 else lengths.get(axis, 64)
-            for axis, (size, signed) in enumerate(zip(detail["shape"], detail["shape_signature"], strict=True))
+            for axis, (size, signed) in enumerate(
+                zip(detail["shape"], detail["shape_signature"], strict=True)
+            )
         ]
         interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
@@ -41,7 +43,9 @@ def _call(interpreter: Any, arrays: list[tuple[int, Any]]) -> float:
     return time.perf_counter() - start
 
 
-def compare(ours: Path, peer: Path, *, lengths: dict[int, int] | None = None, seconds: float = 6.0) -> dict[str, float]:
+def compare(
+    ours: Path, peer: Path, *, lengths: dict[int, int] | None = None, seconds: float = 6.0
+) -> dict[str, float]:
     """Medians in seconds of interleaved calls, and the median of the pairwise ratios ours / peer."""
     a, b = _interpreter(ours, lengths or {}), _interpreter(peer, lengths or {})
     for _ in range(3):

@@ -53,7 +53,9 @@ def bench_model(name: str, runs: int, seconds: float) -> dict[str, Any]:
     out, peer, fixed = work / f"{name}_export", work / f"{name}.peer.tflite", work / f"{name}.peer1.tflite"
     script = str(ROOT / "benchmarks" / "peer_tflite.py")
     log = work / "log.txt"
-    pairs = measure.run_paired(export_command(model, out), [sys.executable, script, str(model), str(peer)], runs, log)
+    pairs = measure.run_paired(
+        export_command(model, out), [sys.executable, script, str(model), str(peer)], runs, log
+    )
     measure.run_process([sys.executable, script, str(model), str(fixed), "--batch-one"], log)
     ours = out / "tflite" / "model.tflite"
     lengths = {1: 10_200} if name == SPLICEAI else {}
@@ -77,7 +79,18 @@ def bench_model(name: str, runs: int, seconds: float) -> dict[str, Any]:
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
     """The table of ratios, then both op lists of each model."""
-    head = ("model", "wall s", "peer s", "ratio", "peak MB", "ratio", "size ratio", "latency ms", "ratio", "batch-1 ratio")
+    head = (
+        "model",
+        "wall s",
+        "peer s",
+        "ratio",
+        "peak MB",
+        "ratio",
+        "size ratio",
+        "latency ms",
+        "ratio",
+        "batch-1 ratio",
+    )
     print(("{:<18}" + "{:>11}" * 9).format(*head))
     for row in rows:
         print(
@@ -94,7 +107,16 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
 def print_scaling() -> None:
     """How cost grows with layers and with weights (kexport alone: each a cold process, no verification)."""
     print(f"\n{'model':<14}{'file MB':>10}{'wall s':>10}{'peak MB':>10}{'peak - 1.3 x weights, MB':>28}")
-    for name in ("layers:100", "layers:500", "layers:1000", "layers:5000", "dense:16", "dense:128", "dense:512", "dense:1024"):
+    for name in (
+        "layers:100",
+        "layers:500",
+        "layers:1000",
+        "layers:5000",
+        "dense:16",
+        "dense:128",
+        "dense:512",
+        "dense:1024",
+    ):
         model = model_file(name)
         size = model.stat().st_size
         run = measure.run_process(export_command(model, CACHE / "out" / "scaling"), CACHE / "out" / "log.txt")

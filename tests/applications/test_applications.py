@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.comparing import assert_close
-from support.making import made
 
 from kexport import plugins
 from kexport.loading import load
 from kexport.lowering import lower
+from support.comparing import assert_close
+from support.making import made
 
 #: name → input size of the quick run (an architecture's own size, 224 to 331, is for the slow one)
 QUICK = {

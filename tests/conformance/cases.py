@@ -93,7 +93,7 @@ def _activations() -> Iterable[Case]:
 def _convolutions() -> Iterable[Case]:
     for rank, shape in ((1, (11, 4)), (2, (9, 8, 4)), (3, (6, 7, 5, 4))):
         name = f"Conv{rank}D"
-        last = dict(filters=6, kernel_size=3)
+        last = {"filters": 6, "kernel_size": 3}
         yield layer_case(name, "valid", shape, **last)
         yield layer_case(name, "same", shape, **last, padding="same", activation="relu")
         yield layer_case(name, "same-stride2", shape, **last, padding="same", strides=2, use_bias=False)
@@ -183,8 +183,8 @@ def _spatial() -> Iterable[Case]:
 
 
 def _normalization() -> Iterable[Case]:
-    random = dict(beta_initializer="random_normal", gamma_initializer="random_uniform")
-    stats = dict(moving_mean_initializer="random_normal", moving_variance_initializer="ones")
+    random = {"beta_initializer": "random_normal", "gamma_initializer": "random_uniform"}
+    stats = {"moving_mean_initializer": "random_normal", "moving_variance_initializer": "ones"}
     yield layer_case("BatchNormalization", "default", (9, 4), **random, **stats)
     yield layer_case("BatchNormalization", "axis1", (4, 5, 6), axis=1, **random, **stats)
     yield layer_case("BatchNormalization", "no-scale", (5, 6), scale=False, epsilon=0.1, **stats)

@@ -23,7 +23,9 @@ from cases import CASES, Case
 SAMPLES = 3
 
 
-def sample(case: Case, position: int, shape: tuple[int | None, ...], dtype: str, rng: np.random.Generator) -> Any:
+def sample(
+    case: Case, position: int, shape: tuple[int | None, ...], dtype: str, rng: np.random.Generator
+) -> Any:
     """An input array of ``SAMPLES`` samples."""
     known = [SAMPLES, *(case.lengths if dim is None else dim for dim in shape[1:])]
     if position in case.integers:
@@ -55,7 +57,12 @@ def main() -> None:
     """Make every row of the writer named on the command line."""
     writer, _, backend = sys.argv[1].partition("-")
     folder = Path(sys.argv[2])
-    os.environ.update(KERAS_BACKEND=backend or "tensorflow", CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", JAX_PLATFORMS="cpu")
+    os.environ.update(
+        KERAS_BACKEND=backend or "tensorflow",
+        CUDA_VISIBLE_DEVICES="-1",
+        TF_CPP_MIN_LOG_LEVEL="3",
+        JAX_PLATFORMS="cpu",
+    )
     warnings.filterwarnings("ignore")
     if writer == "keras3":
         import keras
@@ -66,7 +73,7 @@ def main() -> None:
         if writer in case.only and backend in ("", case.reference_backend):
             try:
                 make(case, keras, folder)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (every row that fails is told, whatever Keras raises)
                 failures.append(f"{case.id}: {type(error).__name__}: {error}")
     if failures:
         sys.exit("These rows could not be built:\n" + "\n".join(failures))

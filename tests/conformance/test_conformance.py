@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from conformance.cases import CASES, Case
 from conformance.conformance_models import model_folder
-from support.comparing import assert_close
-
 from kexport import plugins
 from kexport.loading import load
 from kexport.lowering import lower
+from support.comparing import assert_close
 
 ROWS = [
     pytest.param(case, writer, suffix, target, id=f"{case.id}-{writer}{suffix}-{target}")

@@ -20,7 +20,9 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PATIENCE_S = 1200
 
 
-def made(name: str, *, scripts: Sequence[Path], packages: Sequence[str], commands: Sequence[Sequence[str]]) -> Path:
+def made(
+    name: str, *, scripts: Sequence[Path], packages: Sequence[str], commands: Sequence[Sequence[str]]
+) -> Path:
     """The folder that ``commands`` fill: each is a Python script with arguments, and the folder is appended to them.
 
     Args:
@@ -69,7 +71,11 @@ def _claimed(claim: Path) -> bool:
 def _make(folder: Path, commands: Sequence[Sequence[str]]) -> None:
     part = folder.with_suffix(f".part{os.getpid()}")
     part.mkdir()
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cpu",
+    }
     try:
         for command in commands:
             whole = [sys.executable, *command, str(part)]

@@ -5,8 +5,8 @@ canonical order, so that two dimensions computed along different paths compare e
 is a symbol (``batch``, ``time``) or the floor division of another dimension by a positive integer::
 
     length = symbol("length")
-    subtract(length, 10_000)          # length - 10000
-    ceil_div(length, 2)               # (length + 1)//2
+    subtract(length, 10_000)  # length - 10000
+    ceil_div(length, 2)  # (length + 1)//2
 
 Products of two symbols have no canonical form here; they become an atom of their own.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Product:
         return f"({self.left})*({self.right})"
 
 
-Atom: TypeAlias = Union[Symbol, FloorDiv, Product]
+Atom: TypeAlias = Symbol | FloorDiv | Product
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Symbolic:
         return text
 
 
-Dim: TypeAlias = Union[int, Symbolic]
+Dim: TypeAlias = int | Symbolic
 Shape: TypeAlias = tuple[Dim, ...]
 
 

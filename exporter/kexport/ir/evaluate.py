@@ -11,7 +11,9 @@ from kexport.ir.graph import Array, Graph, Node, Value
 from kexport.ir.ops import get
 
 
-def evaluate_node(node: Node, inputs: Sequence[Array | None], bindings: Mapping[str, int] | None = None) -> list[Array]:
+def evaluate_node(
+    node: Node, inputs: Sequence[Array | None], bindings: Mapping[str, int] | None = None
+) -> list[Array]:
     """The outputs of ``node`` on these arrays; symbolic dimensions in its attributes take their ``bindings``."""
     attrs = {key: _bind(value, bindings or {}) for key, value in node.attrs.items()}
     outputs = get(node.op).compute(inputs, attrs)

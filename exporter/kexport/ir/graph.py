@@ -37,7 +37,9 @@ class Constant:
 
     __slots__ = ("_array", "_read", "dtype", "shape")
 
-    def __init__(self, dtype: str, shape: tuple[int, ...], *, array: Array | None, read: Callable[[], Array] | None):
+    def __init__(
+        self, dtype: str, shape: tuple[int, ...], *, array: Array | None, read: Callable[[], Array] | None
+    ) -> None:
         self.dtype = dtype
         self.shape = shape
         self._array = array
@@ -79,7 +81,13 @@ class Constant:
             raise ValueError(f"A constant of shape {self.shape} was read as {array.shape}.")
         return array
 
-    def map(self, function: Callable[[Array], Array], *, shape: Sequence[int] | None = None, dtype: str | None = None) -> Constant:
+    def map(
+        self,
+        function: Callable[[Array], Array],
+        *,
+        shape: Sequence[int] | None = None,
+        dtype: str | None = None,
+    ) -> Constant:
         """The constant ``function(contents)``; lazy when this one is.
 
         ``shape`` and ``dtype`` are the result's, where they differ from this constant's.
@@ -87,7 +95,9 @@ class Constant:
         new_dtype = dtype or self.dtype
         if self._array is not None:
             return Constant.of(function(self._array), new_dtype)
-        return Constant.lazy(new_dtype, self.shape if shape is None else shape, lambda: function(self.numpy()))
+        return Constant.lazy(
+            new_dtype, self.shape if shape is None else shape, lambda: function(self.numpy())
+        )
 
 
 class Value:

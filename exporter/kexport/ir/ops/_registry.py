@@ -62,7 +62,9 @@ def _with_activation(spec: OpSpec) -> OpSpec:
 
     def infer(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
         if attrs.get("activation", "none") not in FUSED_ACTIVATIONS:
-            raise OpError(f"activation is one of {list(FUSED_ACTIVATIONS)}. Received: {attrs['activation']!r}")
+            raise OpError(
+                f"activation is one of {list(FUSED_ACTIVATIONS)}. Received: {attrs['activation']!r}"
+            )
         return spec.infer(inputs, attrs)
 
     def compute(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:

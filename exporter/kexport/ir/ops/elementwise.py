@@ -28,7 +28,7 @@ def broadcast_shapes(left: Shape, right: Shape) -> Shape:
 
 
 def _broadcast_dims(a: Dim, b: Dim, left: Shape, right: Shape) -> Dim:
-    if a == b or b == 1:
+    if b in (a, 1):
         return a
     if a == 1:
         return b
@@ -114,11 +114,18 @@ _UNARY: dict[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
 }
 for _name, _function in _UNARY.items():
-    register(_name, infer=_same, compute=_apply(_function), doc=f"``{_name}(x)``, element by element; dtype and shape as x.")
+    register(
+        _name,
+        infer=_same,
+        compute=_apply(_function),
+        doc=f"``{_name}(x)``, element by element; dtype and shape as x.",
+    )
 
 _TESTS: dict[str, Callable[[Array], Array]] = {"isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite}
 for _name, _function in _TESTS.items():
-    register(_name, infer=_boolean, compute=_apply(_function), doc=f"``{_name}(x)``, element by element; bool.")
+    register(
+        _name, infer=_boolean, compute=_apply(_function), doc=f"``{_name}(x)``, element by element; bool."
+    )
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add,
@@ -159,7 +166,9 @@ _COMPARISONS: dict[str, Callable[[Array, Array], Array]] = {
     "greater_equal": np.greater_equal,
 }
 for _name, _function2 in _COMPARISONS.items():
-    register(_name, infer=_comparison, compute=_apply(_function2), doc=f"``{_name}(a, b)``, broadcasting; bool.")
+    register(
+        _name, infer=_comparison, compute=_apply(_function2), doc=f"``{_name}(a, b)``, broadcasting; bool."
+    )
 
 
 @op("clip", infer=_same, attrs={"min": -math.inf, "max": math.inf})
@@ -247,4 +256,6 @@ def log_softmax(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``log(softmax(x))`` over ``axis`` (not negative)."""
     (x,) = inputs
     shifted = x - x.max(axis=attrs["axis"], keepdims=True)
-    return [(shifted - np.log(np.exp(shifted).sum(axis=attrs["axis"], keepdims=True))).astype(x.dtype, copy=False)]
+    return [
+        (shifted - np.log(np.exp(shifted).sum(axis=attrs["axis"], keepdims=True))).astype(x.dtype, copy=False)
+    ]

@@ -16,7 +16,9 @@ def _gather_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     table, indices = required(inputs, 0), required(inputs, 1)
     axis, batch = attrs["axis"], attrs["batch_dims"]
     if not 0 <= batch <= axis < table.rank or not dtypes.is_integer(indices.dtype):
-        raise OpError(f"gather takes 0 <= batch_dims <= axis < rank and integers. Received: {dict(attrs)}, {indices!r}")
+        raise OpError(
+            f"gather takes 0 <= batch_dims <= axis < rank and integers. Received: {dict(attrs)}, {indices!r}"
+        )
     shape = (*table.shape[:axis], *indices.shape[batch:], *table.shape[axis + 1 :])
     return [TensorType(table.dtype, shape)]
 
@@ -30,9 +32,7 @@ def gather(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     if batch == 0:
         return [np.take(table, indices, axis=axis)]
     lead = table.shape[:batch]
-    results = [
-        np.take(table[where], indices[where], axis=axis - batch) for where in np.ndindex(*lead)
-    ]
+    results = [np.take(table[where], indices[where], axis=axis - batch) for where in np.ndindex(*lead)]
     return [np.reshape(np.stack(results), (*lead, *results[0].shape))]
 
 

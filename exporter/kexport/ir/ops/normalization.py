@@ -1,4 +1,4 @@
-"""Normalizations that targets have kernels for. (Batch normalization at inference is a ``mul`` and an ``add``.)"""
+"""Normalizations that targets have kernels for; batch normalization at inference is a ``mul`` and an ``add``."""
 
 from __future__ import annotations
 

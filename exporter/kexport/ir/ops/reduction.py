@@ -23,7 +23,9 @@ def _reduced(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 def _reduce(function: Callable[..., Any]) -> Callable[[Sequence[Any], Attrs], list[Array]]:
     def compute(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
         (x,) = inputs
-        return [np.asarray(function(x, axis=tuple(attrs["axes"]), keepdims=attrs["keepdims"])).astype(x.dtype)]
+        return [
+            np.asarray(function(x, axis=tuple(attrs["axes"]), keepdims=attrs["keepdims"])).astype(x.dtype)
+        ]
 
     return compute
 

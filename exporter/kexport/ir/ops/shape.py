@@ -33,7 +33,9 @@ def reshape(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
 def _expand_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     x = required(inputs, 0)
     rank = x.rank + len(attrs["axes"])
-    if sorted(set(attrs["axes"])) != list(attrs["axes"]) or not all(0 <= axis < rank for axis in attrs["axes"]):
+    if sorted(set(attrs["axes"])) != list(attrs["axes"]) or not all(
+        0 <= axis < rank for axis in attrs["axes"]
+    ):
         raise OpError(f"axes are ascending and within 0..{rank - 1}. Received: {attrs['axes']}")
     rest = iter(x.shape)
     return [TensorType(x.dtype, tuple(1 if axis in attrs["axes"] else next(rest) for axis in range(rank)))]
@@ -144,7 +146,9 @@ PAD_MODES = {"constant": "constant", "reflect": "reflect", "symmetric": "symmetr
 def _pad_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     x = required(inputs, 0)
     if len(attrs["pads"]) != x.rank or attrs["mode"] not in PAD_MODES:
-        raise OpError(f"pads has {x.rank} pairs and mode is one of {list(PAD_MODES)}. Received: {dict(attrs)}")
+        raise OpError(
+            f"pads has {x.rank} pairs and mode is one of {list(PAD_MODES)}. Received: {dict(attrs)}"
+        )
     if any(low < 0 or high < 0 for low, high in attrs["pads"]):
         raise OpError(f"pads are not negative. Received: {attrs['pads']}")
     shape = (dims.add(dim, low + high) for dim, (low, high) in zip(x.shape, attrs["pads"], strict=True))
@@ -179,7 +183,9 @@ def _broadcast_to_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     x = required(inputs, 0)
     shape = tuple(attrs["shape"])
     tail = shape[len(shape) - x.rank :]
-    if len(shape) < x.rank or any(a not in (1, b) and isinstance(a, int) for a, b in zip(x.shape, tail, strict=True)):
+    if len(shape) < x.rank or any(
+        a not in (1, b) and isinstance(a, int) for a, b in zip(x.shape, tail, strict=True)
+    ):
         raise OpError(f"{x.type} does not broadcast to {dims.format_shape(shape)}.")
     return [TensorType(x.dtype, shape)]
 
