@@ -92,8 +92,8 @@ def _parameter(ctx: Context, name: str, shape: tuple[Dim, ...], dtype: str) -> V
 def lower_layer_normalization(ctx: Context, x: Value) -> Value:
     """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` over ``axis``.
 
-    With ``rms_scaling`` the mean is not subtracted, there is no beta and gamma is always used; the divisor is then the
-    root of the mean square (Keras 3.15; the variance before, see :func:`_rms_of`).
+    With ``rms_scaling`` only the division is done, by the same root of the variance and not of the mean square, gamma is always used
+    and beta never (``_layer_normalization``, keras/src/ops/nn.py, 3.15, which says so itself).
     """
     axes = normalized_axes(ctx, ctx.layer.config.get("axis", -1), x.rank)
     dtype = _float_of(x)
@@ -101,7 +101,11 @@ def lower_layer_normalization(ctx: Context, x: Value) -> Value:
     shape = tuple(x.shape[axis] for axis in axes)
     epsilon = number(ctx, "epsilon", 1e-3)
     if ctx.layer.config.get("rms_scaling"):
-        result = _rms(ctx, wide, axes, epsilon)
+        mean = ctx.b.op("reduce_mean", wide, axes=axes, keepdims=True)
+        squares = ctx.b.op("squared_difference", wide, mean)
+        variance = ctx.b.op("reduce_mean", squares, axes=axes, keepdims=True)
+        inverse = ctx.b.op("rsqrt", ctx.b.op("add", variance, ctx.b.scalar(epsilon, wide)))
+        result = ctx.b.op("mul", wide, inverse)
         gamma = _parameter(ctx, "gamma", _spread(x, axes), dtype)
         return _cast(ctx, ctx.b.op("mul", result, gamma), ctx.compute_dtype)
     gamma_or_none = _parameter(ctx, "gamma", shape, dtype) if ctx.layer.config.get("scale", True) else None
