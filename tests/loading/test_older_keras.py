@@ -106,6 +106,12 @@ def test_a_model_trained_on_theano_gets_its_kernels_mirrored(path: Path) -> None
     np.testing.assert_array_equal(layer.weights["kernel"].numpy(), kernel[::-1, ::-1])
 
 
+def test_a_keras_1_convolution_without_a_backend_asks_for_it(path: Path) -> None:
+    one(path, "Convolution2D", [None, 9, 9, 4], [array(3, 2, 4, 5), array(5)], dim_ordering="tf", **CONV)
+    assert any("trained-on theano" in note for note in load(path).notes)
+    assert load(path, trained_on="tensorflow").notes == ()
+
+
 def test_theano_does_not_mirror_depthwise_kernels(path: Path) -> None:
     kernel = array(3, 3, 4, 2)
     layer = one(

@@ -16,7 +16,7 @@ from typing import Any
 from kexport.errors import UsageError
 from kexport.loading import keras3_h5, legacy_h5
 from kexport.loading.archive import CONFIG, METADATA, WEIGHTS, Archive
-from kexport.loading.backend_order import normalized
+from kexport.loading.backend_order import is_mirrored_by_theano, normalized
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
 from kexport.loading.hdf5 import Group, Store
@@ -29,6 +29,11 @@ __all__ = ["BACKENDS", "CallSpec", "LayerSpec", "ModelSpec", "Provenance", "Tens
 
 BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch", "openvino")
 """What a Keras model may have been trained on."""
+
+BACKEND_NOTE = (
+    "The file does not say which backend the model was trained on. Theano applies convolution kernels mirrored; "
+    "if it was Theano, say so: --trained-on theano."
+)
 
 
 def load(
@@ -83,7 +88,9 @@ class _Asked:
 
 def _finished(spec: ModelSpec, assigned: Assigned, ctx: Context, path: Path | None) -> ModelSpec:
     model = with_weights(spec, assigned, lambda layer: normalized(layer, ctx))
-    return replace(model, source=path)
+    unknown = not ctx.trained_on and ctx.provenance.keras_major in {0, 1, 2}
+    notes = (BACKEND_NOTE,) if unknown and any(is_mirrored_by_theano(layer) for layer in model.walk()) else ()
+    return replace(model, source=path, notes=notes)
 
 
 def _load_archive(path: Path, asked: _Asked) -> ModelSpec:

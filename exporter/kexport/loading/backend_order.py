@@ -66,6 +66,11 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
     return layer
 
 
+def is_mirrored_by_theano(layer: LayerSpec) -> bool:
+    """Whether the layer computes something else on Theano, from the same weights."""
+    return layer.class_name in _FLIPPED
+
+
 def _mirrored(kernel: Constant) -> Constant:
     """The kernel reversed along every spatial axis: all but the last two."""
     axes = tuple(range(len(kernel.shape) - 2))

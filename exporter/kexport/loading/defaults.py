@@ -67,7 +67,7 @@ KERAS3: dict[str, Defaults] = {
     **{f"Adaptive{kind}Pooling{n}D": _FORMAT for kind in ("Max", "Average") for n in (1, 2, 3)},
     "ZeroPadding1D": {**_FORMAT, "padding": 1},
     "ZeroPadding2D": {**_FORMAT, "padding": [1, 1]},
-    "ZeroPadding3D": {**_FORMAT, "padding": [1, 1, 1]},
+    "ZeroPadding3D": {**_FORMAT, "padding": [[1, 1], [1, 1], [1, 1]]},
     "Cropping1D": {"cropping": [1, 1]},
     "Cropping2D": {**_FORMAT, "cropping": [[0, 0], [0, 0]]},
     "Cropping3D": {**_FORMAT, "cropping": [[1, 1], [1, 1], [1, 1]]},

@@ -117,6 +117,7 @@ class ModelSpec:
         inputs, outputs: tensors of this model's layers, flattened in the model's order.
         input_names, output_names: what Keras calls them: the names of the input layers and, for outputs, those of
             the layers that compute them, made unique with ``_1``, ``_2`` (keys of a dict structure where the model has one).
+        notes: what the file leaves open and the user should know, a sentence each.
     """
 
     name: str
@@ -128,6 +129,7 @@ class ModelSpec:
     output_names: tuple[str, ...]
     provenance: Provenance
     source: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> int:
