@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from real_models import fetch
 
 KEXPORT = str(Path(sys.executable).with_name("kexport"))
@@ -53,7 +54,9 @@ def test_spliceai_of_keras_2_0_5_at_lengths_it_was_not_verified_with(tmp_path: P
 
 
 @pytest.mark.parametrize("model", [FER, SPLICEAI], ids=["fer", "spliceai"])
-def test_the_same_bytes_in_another_process_on_another_date(model: tuple[str, str, str], tmp_path: Path) -> None:
+def test_the_same_bytes_in_another_process_on_another_date(
+    model: tuple[str, str, str], tmp_path: Path
+) -> None:
     later = (
         "import sys, time; now = time.time; time.time = lambda: now() + 4e7; "
         "from kexport.cli.main import main; sys.argv[0] = 'kexport'; main()"
@@ -62,7 +65,14 @@ def test_the_same_bytes_in_another_process_on_another_date(model: tuple[str, str
     for seed, (name, program) in enumerate(runs.items()):
         out = tmp_path / name
         command = [*program, "--target", "tflite", str(fetch(*model)), "-o", str(out), "--no-verify"]
-        subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": str(seed), "PATH": "/usr/bin:/bin"})
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            env={"PYTHONHASHSEED": str(seed), "PATH": "/usr/bin:/bin"},
+        )
     first, second = (tmp_path / name / "tflite" / "model.tflite" for name in runs)
     assert first.read_bytes() == second.read_bytes()
-    assert (tmp_path / "today" / "manifest.json").read_bytes() == (tmp_path / "later" / "manifest.json").read_bytes()
+    assert (tmp_path / "today" / "manifest.json").read_bytes() == (
+        tmp_path / "later" / "manifest.json"
+    ).read_bytes()
