@@ -19,7 +19,7 @@ def refuse_adapted(ctx: Context) -> None:
     if any("lora" in name for name in ctx.layer.weights):
         raise ctx.error(
             "Weights with a LoRA are not lowered",
-            hint="Save the model after merging: save_own_variables does it.",
+            hint="Save the model as .keras, which merges it into the kernel.",
         )
 
 
