@@ -130,6 +130,12 @@ def to_channels_last(x: Array, data_format: str) -> Array:
     return np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
 
 
+def aligned(x: Array) -> Array:
+    """``x`` where its elements are aligned, else a copy: kernels mapped from a file at an odd offset keep NumPy from using
+    BLAS, and a product then takes some hundred times as long."""
+    return np.require(x, requirements="A")
+
+
 def from_channels_last(x: Array, data_format: str) -> Array:
     """A channels-last result in the wanted format."""
     return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if data_format == "channels_first" else x
@@ -191,8 +197,14 @@ def _finish(result: Array, bias: Array | None, x: Array, attrs: Attrs) -> list[A
 def conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: cross-correlation; kernel (*window, in / groups, out), bias (out,). Output channels
     ``[g * out / groups, (g + 1) * out / groups)`` read input channels ``[g * in / groups, (g + 1) * in / groups)``."""
-    x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
+    x, kernel, bias = (
+        to_channels_last(inputs[0], attrs["data_format"]),
+        aligned(inputs[1]),
+        optional(inputs, 2),
+    )
     groups, inner, outer = attrs["groups"], kernel.shape[-2], kernel.shape[-1] // attrs["groups"]
+    if groups > 1 and inner == 1:
+        return depthwise_conv([inputs[0], kernel.reshape(*kernel.shape[:-2], groups, outer), bias], attrs)
     sums = _accumulator(x, kernel)
     padded, counts, reads = _offsets(x.astype(sums, copy=False), kernel.shape[:-2], attrs)
     result = np.zeros((x.shape[0], *counts, kernel.shape[-1]), sums)
@@ -222,7 +234,11 @@ def _depthwise_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 def depthwise_conv(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: each channel by its own kernels (*window, in, multiplier); output channel
     ``in * multiplier + m``; bias (in * multiplier,)."""
-    x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
+    x, kernel, bias = (
+        to_channels_last(inputs[0], attrs["data_format"]),
+        aligned(inputs[1]),
+        optional(inputs, 2),
+    )
     sums = _accumulator(x, kernel)
     padded, counts, reads = _offsets(x.astype(sums, copy=False), kernel.shape[:-2], attrs)
     result = np.zeros((x.shape[0], *counts, *kernel.shape[-2:]), sums)
@@ -266,7 +282,11 @@ def conv_transpose(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     ``(length - 1) * stride + dilation * (window - 1) + 1``, from which ``crops`` (before, after) are taken off; a
     negative crop adds zeros (Keras's output_padding). The bias is added last, to those zeros too.
     """
-    x, kernel, bias = to_channels_last(inputs[0], attrs["data_format"]), inputs[1], optional(inputs, 2)
+    x, kernel, bias = (
+        to_channels_last(inputs[0], attrs["data_format"]),
+        aligned(inputs[1]),
+        optional(inputs, 2),
+    )
     window, spatial = kernel.shape[:-2], x.shape[1:-1]
     strides, dilations = attrs["strides"], attrs["dilations"]
     full = [

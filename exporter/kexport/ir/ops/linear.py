@@ -9,6 +9,7 @@ import numpy as np
 
 from kexport.ir.graph import Array, Attrs, TensorType
 from kexport.ir.ops._registry import Inputs, OpError, op, optional, required
+from kexport.ir.ops.convolution import aligned
 from kexport.ir.ops.elementwise import broadcast_shapes
 
 
@@ -24,7 +25,7 @@ def _dense_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 @op("dense", infer=_dense_type, fusable=True)
 def dense(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, kernel, bias?)``: x (..., in) times kernel (in, out) plus bias (out,); shape (..., out)."""
-    x, kernel, bias = inputs[0], inputs[1], optional(inputs, 2)
+    x, kernel, bias = inputs[0], aligned(inputs[1]), optional(inputs, 2)
     result = np.matmul(x, kernel) if x.ndim > 1 else x @ kernel
     return [result if bias is None else result + bias]
 
