@@ -1,0 +1,154 @@
+"""What an emission rule works with, and the rules' registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kexport.errors import UnsupportedOpError
+from kexport.ir import Constant, Graph, Node, Value
+from kexport_targets.tflite import schema
+from kexport_targets.tflite.program import Operator, Program, Tensor
+
+
+class Emitter:
+    """Builds the program of one graph. Rules add operators with :meth:`op`."""
+
+    def __init__(self, graph: Graph, *, float16: bool = False) -> None:
+        self.program = Program(graph.name)
+        self._tensors: dict[Value, int] = {}
+        self._ints: dict[tuple[int, ...], int] = {}
+        self._float16 = float16
+        self._origin = ""
+
+    def emit(self, node: Node) -> None:
+        """Add the operators of ``node``.
+
+        Raises:
+            UnsupportedOpError: there is no rule for its op.
+        """
+        rule = _RULES.get(node.op)
+        if rule is None:
+            raise UnsupportedOpError(
+                f"Layer {node.origin!r}: the op {node.op!r} has no TFLite builtin.",
+                hint=f"TFLite holds: {', '.join(emittable_ops())}.",
+            )
+        self._origin = node.origin
+        rule(self, node)
+
+    def op(
+        self,
+        builtin: str,
+        inputs: Sequence[Value | int | None],
+        outputs: Sequence[Value | int],
+        options: str | None = None,
+        *,
+        version: int = 1,
+        **values: Any,
+    ) -> None:
+        """Add an operator; inputs are values, tensor indices or None where one is absent."""
+        ins = tuple(-1 if v is None else v if isinstance(v, int) else self.tensor(v) for v in inputs)
+        outs = tuple(v if isinstance(v, int) else self.tensor(v) for v in outputs)
+        self.program.operators.append(Operator(builtin, version, ins, outs, options, values))
+
+    def tensor(self, value: Value) -> int:
+        """The index of the value's tensor, added when first asked for."""
+        index = self._tensors.get(value)
+        if index is None:
+            index = self._constant_tensor(value) if value.constant is not None else self._add(value.name, value)
+            self._tensors[value] = index
+        return index
+
+    def weight(self, value: Value, change: Callable[[Any], Any], shape: Sequence[int]) -> int:
+        """The tensor of a constant in the layout that a kernel wants: ``change(contents)``, of ``shape``."""
+        assert value.constant is not None
+        return self.constant(value.constant.map(change, shape=shape), value.name)
+
+    def constant(self, constant: Constant, name: str) -> int:
+        """A tensor with these contents."""
+        if self._float16 and constant.dtype == "float32" and constant.size > _FLOAT16_LEAST:
+            return self._half_tensor(constant, name)
+        return self._raw_constant(constant, name)
+
+    def ints(self, numbers: Sequence[int], name: str = "shape") -> int:
+        """An int32 vector, added once for the same numbers."""
+        key = tuple(int(number) for number in numbers)
+        if key not in self._ints:
+            text = "x".join(str(number).replace("-", "m") for number in key)
+            self._ints[key] = self._raw_constant(Constant.of(np.asarray(key, np.int32)), f"{name}/{text}")
+        return self._ints[key]
+
+    def scratch(self, name: str, like: Value) -> int:
+        """A tensor of the type of ``like`` for an intermediate result."""
+        return self._add(name, like)
+
+    def _constant_tensor(self, value: Value) -> int:
+        assert value.constant is not None
+        return self.constant(value.constant, value.name)
+
+    def _raw_constant(self, constant: Constant, name: str) -> int:
+        self.program.buffers.append(constant)
+        row = Tensor(name, constant.dtype, constant.shape, buffer=len(self.program.buffers) - 1)
+        self.program.tensors.append(row)
+        return len(self.program.tensors) - 1
+
+    def _half_tensor(self, constant: Constant, name: str) -> int:
+        """The contents in half precision, and an operator that widens them: as runtimes expect float16 weights."""
+        half = self._raw_constant(constant.map(_to_half(name), dtype="float16"), f"{name}/float16")
+        self.program.tensors.append(Tensor(name, "float32", constant.shape))
+        wide = len(self.program.tensors) - 1
+        self.op("DEQUANTIZE", [half], [wide], "DequantizeOptions", version=3)
+        return wide
+
+    def _add(self, name: str, value: Value) -> int:
+        shape = tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
+        known = all(isinstance(dim, int) for dim in value.shape)
+        signature = None if known else tuple(dim if isinstance(dim, int) else -1 for dim in value.shape)
+        if value.dtype not in schema.TENSOR_TYPES:
+            raise UnsupportedOpError(f"Layer {self._origin!r}: TFLite has no tensors of {value.dtype}.")
+        self.program.tensors.append(Tensor(name, value.dtype, shape, signature))
+        return len(self.program.tensors) - 1
+
+
+#: Constants of fewer elements stay float32: what they would save is less than the operator costs.
+_FLOAT16_LEAST = 64
+
+
+def _to_half(name: str) -> Callable[[Any], Any]:
+    def change(array: Any) -> Any:
+        if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
+            raise UnsupportedOpError(
+                f"The weight {name!r} holds {np.abs(array).max():.3g}, more than float16 can (65504).",
+                hint="Export without float16.",
+            )
+        return array.astype(np.float16)
+
+    return change
+
+
+EmissionRule: TypeAlias = Callable[[Emitter, Node], None]
+_RULES: dict[str, EmissionRule] = {}
+
+
+def emits(*ops: str) -> Callable[[EmissionRule], EmissionRule]:
+    """Register the decorated rule for these graph ops.
+
+    Raises:
+        ValueError: one of them has a rule.
+    """
+
+    def decorate(rule: EmissionRule) -> EmissionRule:
+        for name in ops:
+            if name in _RULES:
+                raise ValueError(f"Two emission rules are registered for {name!r}.")
+            _RULES[name] = rule
+        return rule
+
+    return decorate
+
+
+def emittable_ops() -> list[str]:
+    """The graph ops that have a rule, sorted."""
+    return sorted(_RULES)

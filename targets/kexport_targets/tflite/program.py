@@ -1,0 +1,50 @@
+"""A TFLite model in memory: tensors, buffers and operators, before they are bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kexport.ir import Constant
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A row of the tensor table. ``signature`` is the shape with -1 for unknown dimensions, None where all are known.
+
+    ``buffer`` is an index into :attr:`Program.buffers`; 0 is the empty one.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    signature: tuple[int, ...] | None = None
+    buffer: int = 0
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A builtin op at the lowest version that has what it uses; -1 among ``inputs`` is an absent one."""
+
+    builtin: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Program:
+    """One subgraph and its signature. ``buffers[0]`` is empty, as the format asks."""
+
+    name: str
+    tensors: list[Tensor] = field(default_factory=list)
+    operators: list[Operator] = field(default_factory=list)
+    buffers: list[Constant | None] = field(default_factory=lambda: [None])
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    input_names: Sequence[str] = ()
+    output_names: Sequence[str] = ()
+    signature: str = "serving_default"
