@@ -18,6 +18,9 @@ from kexport.loading.spec import LayerSpec, ModelSpec
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 from kexport.loading.weights import Assigned
 
+_PYTHON_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Groups are named by Python's name of a class, configs by the one that Keras exports."""
+
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")
 
 
@@ -45,7 +48,7 @@ def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Conte
     for layer in model.layers:
         if _is_operation(layer) or (model.class_name == "Sequential" and layer.class_name == "InputLayer"):
             continue
-        name = _counted(snake_case(layer.class_name), counts)
+        name = _counted(snake_case(_PYTHON_NAMES.get(layer.class_name, layer.class_name)), counts)
         _layer(layer, layers.group(name) if layers is not None else None, assigned, ctx)
 
 
@@ -100,6 +103,9 @@ def _held(
     layer: LayerSpec, variables: list[Variable], group: Group | None, ctx: Context
 ) -> Mapping[str, Constant]:
     found = _numbered(group)
+    if layer.class_name == "SpectralNormalization":
+        # The wrapper's own list also names the wrapped layer's kernel, which stands before its vector.
+        found = found[-1:]
     if len(found) != len(variables):
         raise ctx.error(
             f"The weights of layer {layer.path!r} ({layer.class_name}) don't fit: expected {len(variables)} "
