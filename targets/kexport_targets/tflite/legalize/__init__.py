@@ -1,9 +1,58 @@
+"""Legalization: shared passes, then TF Lite's own rewrites, until only what its builtins hold is left.
+
+A family of rewrites a file; importing this package registers them.
+"""
+
 from __future__ import annotations
-from kexport.passes import *
+
+from collections.abc import Mapping
+from typing import Any
+
 from kexport.ir import Graph
-def legalize(graph, options):
-    run_passes(graph, [
-        constant_folding, simplify, layout("channels_last"), lift_1d(),
-        fixpoint(simplify, constant_folding, fuse_pad(["conv","depthwise_conv","max_pool"], only_same=True), fold_scale_shift),
-        fuse_activation(["conv","depthwise_conv","dense","add","sub","mul","div","max_pool","avg_pool"]), common_subexpressions, dead_code])
+from kexport.passes import (
+    common_subexpressions,
+    constant_folding,
+    dead_code,
+    fixpoint,
+    fold_scale_shift,
+    fuse_activation,
+    fuse_pad,
+    layout,
+    lift_1d,
+    run_passes,
+    simplify,
+)
+from kexport_targets.tflite.legalize import activations
+from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
+
+#: The builtins that carry a fused activation in every runtime (TRANSPOSE_CONV does only from version 4 on).
+FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_pool", "avg_pool")
+
+#: The builtins whose SAME padding can take a pad over. An average pool's padding doesn't count, a pad's zeros do.
+PADDING = ("conv", "depthwise_conv", "max_pool")
+
+_PIPELINE = (
+    constant_folding,
+    simplify,
+    layout("channels_last"),
+    lift_1d(),
+    fixpoint(simplify, constant_folding, fuse_pad(PADDING, only_same=True), fold_scale_shift),
+    tflite_rewrites,
+    fixpoint(simplify, constant_folding),
+    fuse_activation(FUSING),
+    common_subexpressions,
+    dead_code,
+)
+
+
+def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:
+    """``graph``, changed so that every node can be emitted.
+
+    Raises:
+        kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
+    """
+    run_passes(graph, _PIPELINE)
     return graph
+
+
+__all__ = ["activations", "legalize", "legalizes", "tflite_rewrites"]
