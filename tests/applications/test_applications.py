@@ -40,7 +40,7 @@ def check(name: str, size: int, suffix: str, target: str, out: Path) -> None:
     format_ = plugins.target(target)
     options = {option.name: option.default for option in format_.options}
     artifact = format_.emit(format_.legalize(lower(spec, batch=2), options), out, options)
-    outputs = plugins.runtime(format_.runtime).run(artifact.main, {spec.input_names[0]: recorded["x"]})
+    outputs = plugins.runtime(format_.runtime).run(out / artifact.main, {spec.input_names[0]: recorded["x"]})
     assert_close(outputs[spec.output_names[0]], recorded["y"])
 
 

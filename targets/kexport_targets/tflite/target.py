@@ -37,12 +37,12 @@ class TFLiteTarget:
             emitter.emit(node)
         program.outputs = [emitter.tensor(value) for value in graph.outputs]
         program.input_names, program.output_names = graph.input_names, graph.output_names
-        path = folder / "model.tflite"
-        write(program, path)
+        main = Path("model.tflite")
+        write(program, folder / main)
         ins = tuple(Port(n, v.type) for n, v in zip(graph.input_names, graph.inputs, strict=True))
         outs = tuple(Port(n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True))
         ops = Counter(operator.builtin for operator in program.operators)
-        return Artifact(path, (Path("model.tflite"),), Signature(ins, outs), {"ops": dict(sorted(ops.items()))})
+        return Artifact(main, (main,), Signature(ins, outs), {"ops": dict(sorted(ops.items()))})
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 weights have 11 significant bits."""

@@ -69,7 +69,9 @@ def version_of(builtin: str, node: Node) -> int:
     values = [value for value in node.inputs if value is not None]
     if builtin == "CAST":
         return max(_CAST.get(dtype, 1) for dtype in (values[0].dtype, node.output.dtype))
-    version = _BY_DTYPE.get(builtin, {}).get(values[0].dtype if builtin != "SELECT_V2" else values[1].dtype, 1)
+    version = _BY_DTYPE.get(builtin, {}).get(
+        values[0].dtype if builtin != "SELECT_V2" else values[1].dtype, 1
+    )
     rank = max(value.rank for value in values)
     for above, needed in _BY_RANK.get(builtin, ()):
         if rank > above:

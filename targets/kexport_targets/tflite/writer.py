@@ -49,7 +49,9 @@ def write(program: Program, path: Path) -> None:
                 file.write(struct.pack("<I", position - 4 - slot))
 
 
-def _write_contents(buffers: Sequence[Constant | None], file: IO[bytes], outside: bool) -> dict[int, tuple[int, int]]:
+def _write_contents(
+    buffers: Sequence[Constant | None], file: IO[bytes], outside: bool
+) -> dict[int, tuple[int, int]]:
     """Append each buffer's contents once; its (position, bytes) by index."""
     places: dict[int, tuple[int, int]] = {}
     written: dict[bytes, tuple[int, int]] = {}
@@ -58,7 +60,7 @@ def _write_contents(buffers: Sequence[Constant | None], file: IO[bytes], outside
         if constant is None:
             continue
         array = np.ascontiguousarray(constant.numpy())
-        raw = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        raw = array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
         digest = hashlib.sha256(raw).digest()
         if digest not in written:
             start = -(-(end + 4) // ALIGNMENT) * ALIGNMENT
@@ -165,7 +167,11 @@ def _operator_code(t: _Tables, builtin: str, version: int) -> int:
 
 def _operator(t: _Tables, operator: Operator, codes: dict[tuple[str, int], int]) -> int:
     code = codes.setdefault((operator.builtin, operator.version), len(codes))
-    fields = [(0, "Uint32", code, 0), (1, _OFFSET, t.ints(operator.inputs), 0), (2, _OFFSET, t.ints(operator.outputs), 0)]
+    fields = [
+        (0, "Uint32", code, 0),
+        (1, _OFFSET, t.ints(operator.inputs), 0),
+        (2, _OFFSET, t.ints(operator.outputs), 0),
+    ]
     if operator.options is not None:
         number, table = schema.OPTIONS[operator.options]
         fields += [(3, "Uint8", number, 0), (4, _OFFSET, _options(t, table, operator.values), 0)]
@@ -200,4 +206,6 @@ def _signature(t: _Tables, program: Program) -> int:
 
     inputs = maps(program.input_names, program.inputs)
     outputs = maps(program.output_names, program.outputs)
-    return t.table(5, [(0, _OFFSET, inputs, 0), (1, _OFFSET, outputs, 0), (2, _OFFSET, t.text(program.signature), 0)])
+    return t.table(
+        5, [(0, _OFFSET, inputs, 0), (1, _OFFSET, outputs, 0), (2, _OFFSET, t.text(program.signature), 0)]
+    )

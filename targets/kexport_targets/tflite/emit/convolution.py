@@ -9,6 +9,7 @@ import numpy as np
 from kexport.ir import Constant, Node, Value
 from kexport_targets.tflite import schema
 from kexport_targets.tflite.emit.emitter import Emitter, emits
+from kexport_targets.tflite.emit.lengths import shape_vector
 
 
 def _padding(node: Node) -> int:
@@ -142,3 +143,30 @@ def pool(e: Emitter, node: Node) -> None:
     )
 
 
+@emits("conv_transpose")
+def conv_transpose(e: Emitter, node: Node) -> None:
+    """TRANSPOSE_CONV with weights (out, h, w, in), or CONV_3D_TRANSPOSE with (d, h, w, out, in).
+
+    VALID crops nothing; what is cropped in a legal graph is what SAME crops (legalize/convolution.py, fits_same).
+    """
+    x, kernel = node.input(0), node.input(1)
+    shape = shape_vector(e, node.output.shape)
+    padding = schema.PADDINGS["valid" if not any(any(pair) for pair in node.attrs["crops"]) else "same"]
+    strides, bias = node.attrs["strides"], node.inputs[2] if len(node.inputs) > 2 else None
+    if x.rank == 5:
+        inputs: list[Value | int | None] = [shape, kernel, x, _bias(e, node, _shape(kernel)[-2])]
+        sizes = {"stride_d": strides[0], "stride_h": strides[1], "stride_w": strides[2]}
+        e.op("CONV_3D_TRANSPOSE", inputs, node.outputs, "Conv3DOptions", padding=padding, **sizes)
+        return
+    height, width, outer, inner = _shape(kernel)
+    weights = e.weight(kernel, lambda k: np.transpose(k, (2, 0, 1, 3)), (outer, height, width, inner))
+    e.op(
+        "TRANSPOSE_CONV",
+        [shape, weights, x] if bias is None else [shape, weights, x, bias],
+        node.outputs,
+        "TransposeConvOptions",
+        version=1 if bias is None else 3,
+        padding=padding,
+        stride_h=strides[0],
+        stride_w=strides[1],
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from kexport.ir import Node
+import math
+
+from kexport.ir import Node, Value
 from kexport_targets.tflite import schema
 from kexport_targets.tflite.emit.emitter import EmissionRule, Emitter, emits
+from kexport_targets.tflite.emit.lengths import scalar
 from kexport_targets.tflite.versions import version_of
 
 #: graph op → (builtin, options table)
@@ -131,3 +134,17 @@ def softmax(e: Emitter, node: Node) -> None:
 def log_softmax(e: Emitter, node: Node) -> None:
     """LOG_SOFTMAX, over the last axis."""
     e.op("LOG_SOFTMAX", node.inputs, node.outputs, "LogSoftmaxOptions")
+
+
+@emits("clip")
+def clip(e: Emitter, node: Node) -> None:
+    """MAXIMUM with the lower bound, then MINIMUM with the upper one, as far as there are any."""
+    x, low, high = node.input(0), float(node.attrs["min"]), float(node.attrs["max"])
+    bounds = [(name, bound) for name, bound in (("MAXIMUM", low), ("MINIMUM", high)) if not math.isinf(bound)]
+    value: Value | int = x
+    for index, (builtin, bound) in enumerate(bounds):
+        last = index == len(bounds) - 1
+        result: Value | int = node.output if last else e.scratch("clip", x.type)
+        limit = scalar(e, bound, x.dtype, builtin.lower())
+        e.op(builtin, [value, limit], [result], "MaximumMinimumOptions", version=version_of(builtin, node))
+        value = result

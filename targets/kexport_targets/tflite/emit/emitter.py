@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Constant, Graph, Node, Value
+from kexport.ir import Constant, Graph, Node, TensorType, Value
 from kexport_targets.tflite import schema
 from kexport_targets.tflite.program import Operator, Program, Tensor
 
@@ -17,9 +17,10 @@ class Emitter:
     """Builds the program of one graph. Rules add operators with :meth:`op`."""
 
     def __init__(self, graph: Graph, *, float16: bool = False) -> None:
+        self.graph = graph
         self.program = Program(graph.name)
         self._tensors: dict[Value, int] = {}
-        self._ints: dict[tuple[int, ...], int] = {}
+        self._made: dict[Hashable, int] = {}
         self._float16 = float16
         self._origin = ""
 
@@ -57,7 +58,11 @@ class Emitter:
         """The index of the value's tensor, added when first asked for."""
         index = self._tensors.get(value)
         if index is None:
-            index = self._constant_tensor(value) if value.constant is not None else self._add(value.name, value)
+            index = (
+                self._constant_tensor(value)
+                if value.constant is not None
+                else self._add(value.name, value.type)
+            )
             self._tensors[value] = index
         return index
 
@@ -74,15 +79,20 @@ class Emitter:
 
     def ints(self, numbers: Sequence[int], name: str = "shape") -> int:
         """An int32 vector, added once for the same numbers."""
-        key = tuple(int(number) for number in numbers)
-        if key not in self._ints:
-            text = "x".join(str(number).replace("-", "m") for number in key)
-            self._ints[key] = self._raw_constant(Constant.of(np.asarray(key, np.int32)), f"{name}/{text}")
-        return self._ints[key]
+        row = tuple(int(number) for number in numbers)
+        text = "x".join(str(number).replace("-", "m") for number in row)
+        constant = Constant.of(np.asarray(row, np.int32))
+        return self.once(("ints", row), lambda: self._raw_constant(constant, f"{name}/{text}"))
 
-    def scratch(self, name: str, like: Value) -> int:
-        """A tensor of the type of ``like`` for an intermediate result."""
-        return self._add(name, like)
+    def once(self, key: Hashable, make: Callable[[], int]) -> int:
+        """The tensor that ``make`` adds, made the first time it is asked for under ``key``."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def scratch(self, name: str, tensor_type: TensorType) -> int:
+        """A tensor for an intermediate result of a rule that emits several operators."""
+        return self._add(f"{self._origin}/{name}", tensor_type)
 
     def _constant_tensor(self, value: Value) -> int:
         assert value.constant is not None
@@ -102,13 +112,14 @@ class Emitter:
         self.op("DEQUANTIZE", [half], [wide], "DequantizeOptions", version=3)
         return wide
 
-    def _add(self, name: str, value: Value) -> int:
-        shape = tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
-        known = all(isinstance(dim, int) for dim in value.shape)
-        signature = None if known else tuple(dim if isinstance(dim, int) else -1 for dim in value.shape)
-        if value.dtype not in schema.TENSOR_TYPES:
-            raise UnsupportedOpError(f"Layer {self._origin!r}: TFLite has no tensors of {value.dtype}.")
-        self.program.tensors.append(Tensor(name, value.dtype, shape, signature))
+    def _add(self, name: str, tensor_type: TensorType) -> int:
+        dtype, dims = tensor_type.dtype, tensor_type.shape
+        shape = tuple(dim if isinstance(dim, int) else 1 for dim in dims)
+        known = all(isinstance(dim, int) for dim in dims)
+        signature = None if known else tuple(dim if isinstance(dim, int) else -1 for dim in dims)
+        if dtype not in schema.TENSOR_TYPES:
+            raise UnsupportedOpError(f"Layer {self._origin!r}: TFLite has no tensors of {dtype}.")
+        self.program.tensors.append(Tensor(name, dtype, shape, signature))
         return len(self.program.tensors) - 1
 
 

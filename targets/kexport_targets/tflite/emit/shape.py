@@ -7,6 +7,7 @@ import numpy as np
 from kexport.ir import Constant, Node
 from kexport_targets.tflite import schema
 from kexport_targets.tflite.emit.emitter import Emitter, emits
+from kexport_targets.tflite.emit.lengths import scalar, shape_vector
 from kexport_targets.tflite.versions import version_of
 
 REDUCTIONS = {
@@ -26,7 +27,14 @@ def reduction(e: Emitter, node: Node) -> None:
     builtin = REDUCTIONS[node.op]
     axes = e.ints(node.attrs["axes"])
     keep = bool(node.attrs["keepdims"])
-    e.op(builtin, [node.input(0), axes], node.outputs, "ReducerOptions", version=version_of(builtin, node), keep_dims=keep)
+    e.op(
+        builtin,
+        [node.input(0), axes],
+        node.outputs,
+        "ReducerOptions",
+        version=version_of(builtin, node),
+        keep_dims=keep,
+    )
 
 
 @emits("argmax", "argmin")
@@ -35,22 +43,32 @@ def arg_reduction(e: Emitter, node: Node) -> None:
     builtin = "ARG_MAX" if node.op == "argmax" else "ARG_MIN"
     options = "ArgMaxOptions" if node.op == "argmax" else "ArgMinOptions"
     kind = schema.TENSOR_TYPES[node.attrs["dtype"]]
-    axis = e.constant(Constant.of(np.int32(node.attrs["axis"])), "axis")
-    e.op(builtin, [node.input(0), axis], node.outputs, options, version=version_of(builtin, node), output_type=kind)
+    axis = scalar(e, node.attrs["axis"], "int32", "axis")
+    e.op(
+        builtin,
+        [node.input(0), axis],
+        node.outputs,
+        options,
+        version=version_of(builtin, node),
+        output_type=kind,
+    )
 
 
 @emits("cumsum")
 def cumsum(e: Emitter, node: Node) -> None:
     """CUMSUM."""
-    axis = e.constant(Constant.of(np.int32(node.attrs["axis"])), "axis")
+    axis = scalar(e, node.attrs["axis"], "int32", "axis")
     flags = {"exclusive": bool(node.attrs["exclusive"]), "reverse": bool(node.attrs["reverse"])}
     e.op("CUMSUM", [node.input(0), axis], node.outputs, "CumsumOptions", **flags)
 
 
 @emits("reshape", "expand_dims", "squeeze")
 def reshape(e: Emitter, node: Node) -> None:
-    """RESHAPE; one unknown dimension is -1."""
+    """RESHAPE; one unknown dimension is -1, several are computed."""
     wanted = [dim if isinstance(dim, int) else -1 for dim in node.output.shape]
+    if wanted.count(-1) > 1:
+        e.op("RESHAPE", [node.input(0), shape_vector(e, node.output.shape)], node.outputs, "ReshapeOptions")
+        return
     e.op("RESHAPE", [node.input(0), e.ints(wanted)], node.outputs, "ReshapeOptions", new_shape=wanted)
 
 
@@ -66,16 +84,30 @@ def transpose(e: Emitter, node: Node) -> None:
 def concat(e: Emitter, node: Node) -> None:
     """CONCATENATION."""
     version = version_of("CONCATENATION", node)
-    e.op("CONCATENATION", node.inputs, node.outputs, "ConcatenationOptions", version=version, axis=node.attrs["axis"])
+    e.op(
+        "CONCATENATION",
+        node.inputs,
+        node.outputs,
+        "ConcatenationOptions",
+        version=version,
+        axis=node.attrs["axis"],
+    )
 
 
 @emits("split")
 def split(e: Emitter, node: Node) -> None:
     """SPLIT_V."""
-    sizes, axis = e.ints(node.attrs["sizes"]), e.constant(Constant.of(np.int32(node.attrs["axis"])), "axis")
+    sizes, axis = e.ints(node.attrs["sizes"]), scalar(e, node.attrs["axis"], "int32", "axis")
     count = len(node.outputs)
     version = version_of("SPLIT_V", node)
-    e.op("SPLIT_V", [node.input(0), sizes, axis], node.outputs, "SplitVOptions", version=version, num_splits=count)
+    e.op(
+        "SPLIT_V",
+        [node.input(0), sizes, axis],
+        node.outputs,
+        "SplitVOptions",
+        version=version,
+        num_splits=count,
+    )
 
 
 @emits("slice")
@@ -104,11 +136,18 @@ def pad(e: Emitter, node: Node) -> None:
     mode, value = node.attrs["mode"], node.attrs["value"]
     if mode != "constant":
         version = version_of("MIRROR_PAD", node)
-        e.op("MIRROR_PAD", [x, pads], node.outputs, "MirrorPadOptions", version=version, mode=schema.MIRROR_MODES[mode])
+        e.op(
+            "MIRROR_PAD",
+            [x, pads],
+            node.outputs,
+            "MirrorPadOptions",
+            version=version,
+            mode=schema.MIRROR_MODES[mode],
+        )
     elif value == 0:
         e.op("PAD", [x, pads], node.outputs, "PadOptions", version=version_of("PAD", node))
     else:
-        fill = e.constant(Constant.of(value, x.dtype), "pad_value")
+        fill = scalar(e, value, x.dtype, "pad_value")
         e.op("PADV2", [x, pads, fill], node.outputs, "PadV2Options", version=version_of("PADV2", node))
 
 
@@ -123,7 +162,13 @@ def tile(e: Emitter, node: Node) -> None:
 def reverse(e: Emitter, node: Node) -> None:
     """REVERSE_V2."""
     axes = e.ints(node.attrs["axes"])
-    e.op("REVERSE_V2", [node.input(0), axes], node.outputs, "ReverseV2Options", version=version_of("REVERSE_V2", node))
+    e.op(
+        "REVERSE_V2",
+        [node.input(0), axes],
+        node.outputs,
+        "ReverseV2Options",
+        version=version_of("REVERSE_V2", node),
+    )
 
 
 @emits("gather")
@@ -138,6 +183,25 @@ def gather(e: Emitter, node: Node) -> None:
 def resize(e: Emitter, node: Node) -> None:
     """RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR with half-pixel centres."""
     builtin = "RESIZE_BILINEAR" if node.attrs["method"] == "bilinear" else "RESIZE_NEAREST_NEIGHBOR"
-    options = "ResizeBilinearOptions" if node.attrs["method"] == "bilinear" else "ResizeNearestNeighborOptions"
-    size = e.ints(node.attrs["size"])
+    options = (
+        "ResizeBilinearOptions" if node.attrs["method"] == "bilinear" else "ResizeNearestNeighborOptions"
+    )
+    size = shape_vector(e, tuple(node.attrs["size"]))
     e.op(builtin, [node.input(0), size], node.outputs, options, version=3, half_pixel_centers=True)
+
+
+@emits("broadcast_to")
+def broadcast_to(e: Emitter, node: Node) -> None:
+    """BROADCAST_TO."""
+    shape = shape_vector(e, node.output.shape)
+    version = version_of("BROADCAST_TO", node)
+    e.op("BROADCAST_TO", [node.input(0), shape], node.outputs, "BroadcastToOptions", version=version)
+
+
+@emits("one_hot")
+def one_hot(e: Emitter, node: Node) -> None:
+    """ONE_HOT along a new last axis."""
+    dtype = node.attrs["dtype"]
+    depth = scalar(e, node.attrs["depth"], "int32", "depth")
+    on, off = scalar(e, 1, dtype, "on"), scalar(e, 0, dtype, "off")
+    e.op("ONE_HOT", [node.input(0), depth, on, off], node.outputs, "OneHotOptions", axis=-1)

@@ -22,7 +22,17 @@ from kexport.passes import (
     run_passes,
     simplify,
 )
-from kexport_targets.tflite.legalize import activations
+from kexport_targets.tflite.legalize import (  # registers
+    activations,
+    arithmetic,
+    convolution,
+    dtypes,
+    matrices,
+    normalization,
+    pooling,
+    ranks,
+)
+from kexport_targets.tflite.legalize.dtypes import floats_in_float32
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
 
 #: The builtins that carry a fused activation in every runtime (TRANSPOSE_CONV does only from version 4 on).
@@ -32,13 +42,16 @@ FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_po
 PADDING = ("conv", "depthwise_conv", "max_pool")
 
 _PIPELINE = (
+    floats_in_float32,
     constant_folding,
     simplify,
     layout("channels_last"),
     lift_1d(),
     fixpoint(simplify, constant_folding, fuse_pad(PADDING, only_same=True), fold_scale_shift),
+    # What the rewrites make may fold and simplify; what that makes may need rewrites.
     tflite_rewrites,
-    fixpoint(simplify, constant_folding),
+    fixpoint(simplify, constant_folding, fold_scale_shift),
+    tflite_rewrites,
     fuse_activation(FUSING),
     common_subexpressions,
     dead_code,
@@ -55,4 +68,16 @@ def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:
     return graph
 
 
-__all__ = ["activations", "legalize", "legalizes", "tflite_rewrites"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "convolution",
+    "dtypes",
+    "legalize",
+    "legalizes",
+    "matrices",
+    "normalization",
+    "pooling",
+    "ranks",
+    "tflite_rewrites",
+]

@@ -1,4 +1,4 @@
-"""Activations that have no builtin."""
+"""Activations that have no builtin, and softmax over other axes than the last."""
 
 from __future__ import annotations
 
@@ -12,3 +12,33 @@ def silu(node: Node, rewriter: Rewriter) -> Value:
     """``x * sigmoid(x)``: LOGISTIC and MUL, which XNNPACK runs."""
     x, b = node.input(0), rewriter.builder
     return b.op("mul", x, b.op("sigmoid", x))
+
+
+@legalizes("softplus")
+def softplus(node: Node, rewriter: Rewriter) -> Value:
+    """``max(x, 0) + log(1 + exp(-|x|))``, which never overflows."""
+    x, b = node.input(0), rewriter.builder
+    small = b.op("exp", b.op("neg", b.op("abs", x)))
+    return b.op("add", b.op("relu", x), b.op("log", b.op("add", small, b.scalar(1.0, x))))
+
+
+@legalizes("elu")
+def elu(node: Node, rewriter: Rewriter) -> Value | None:
+    """Above 0 ELU is x, below it exp(x) - 1: another alpha is the slope of a LEAKY_RELU on its result."""
+    if node.attrs["alpha"] == 1:
+        return None
+    b = rewriter.builder
+    return b.op("leaky_relu", b.op("elu", node.input(0)), alpha=float(node.attrs["alpha"]))
+
+
+@legalizes("softmax", "log_softmax")
+def softmax(node: Node, rewriter: Rewriter) -> Value | None:
+    """The builtins work along the last axis."""
+    x, b, axis = node.input(0), rewriter.builder, node.attrs["axis"]
+    last = x.rank - 1
+    if axis == last:
+        return None
+    # Swapping two axes is its own inverse.
+    swap = tuple(last if i == axis else axis if i == last else i for i in range(x.rank))
+    turned = b.op(node.op, b.op("transpose", x, perm=swap), axis=last)
+    return b.op("transpose", turned, perm=swap)

@@ -1,0 +1,231 @@
+"""Dtypes: kernels compute in few of them, and what is computed in another is cast there and back.
+
+The table was read off LiteRT 2.3.0 by running every op in every dtype against its meaning in NumPy; a test does it again
+for what stands here. (Kernels of 8 and 16 bits that want quantization parameters count as missing.)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kexport.errors import UnsupportedOpError
+from kexport.ir import Builder, Constant, Graph, Node, Value, dtypes
+from kexport.passes import Rewriter, as_pass
+from kexport_targets.tflite.legalize.registry import legalizes
+
+_MOVED: Final = ("float32", "int32", "int64", "bool", "uint8", "int8", "int16")
+_FLOAT: Final = ("float32",)
+_NUMBER: Final = ("float32", "int32", "int64")
+
+#: Graph op → the dtypes that its builtin computes in; ops that are not named compute in any.
+KERNELS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        [
+            *[
+                "atan2",
+                "avg_pool",
+                "ceil",
+                "clip",
+                "conv",
+                "conv_transpose",
+                "cos",
+                "dense",
+                "depthwise_conv",
+                "elu",
+                "exp",
+            ],
+            *[
+                "floor",
+                "gelu",
+                "hard_swish",
+                "leaky_relu",
+                "log",
+                "log_softmax",
+                "matmul",
+                "prelu",
+                "relu",
+                "relu6",
+            ],
+            *["resize", "round", "rsqrt", "sigmoid", "sin", "softmax", "sqrt", "square", "tanh"],
+        ],
+        _FLOAT,
+    ),
+    **dict.fromkeys(
+        [
+            "add",
+            "cumsum",
+            "greater",
+            "greater_equal",
+            "less",
+            "less_equal",
+            "maximum",
+            "minimum",
+            "mod",
+            "mul",
+            "neg",
+            "sub",
+        ],
+        _NUMBER,
+    ),
+    **dict.fromkeys(["reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"], _NUMBER),
+    "clip": _NUMBER,
+    "abs": ("float32", "int32"),
+    "sign": ("float32", "int32"),
+    "div": ("float32", "int32"),
+    "floor_div": ("float32", "int32"),
+    "pow": ("float32", "int32"),
+    "squared_difference": ("float32", "int32"),
+    "bitwise_xor": ("int32", "uint8", "int8", "int16", "uint16", "uint32"),
+    "right_shift": ("int32", "uint8", "int8", "int16", "uint16", "uint32"),
+    "equal": (*_NUMBER, "bool"),
+    "not_equal": (*_NUMBER, "bool"),
+    "argmax": ("float32", "int32", "bool", "uint8", "int8"),
+    "argmin": ("float32", "int32", "bool", "uint8", "int8"),
+    "max_pool": ("float32", "uint8", "int8"),
+    "tile": ("float32", "int32", "int64", "bool", "uint8"),
+    "split": ("float32", "int32", "int64", "uint8", "int8", "int16"),
+    "broadcast_to": ("float32", "int32", "int64", "bool", "uint8", "int8", "int16"),
+    "concat": _MOVED,
+    "gather": _MOVED,
+    "pad": _MOVED,
+    "reverse": _MOVED,
+    "transpose": _MOVED,
+    "one_hot": ("int32", "int64", "uint8"),
+}
+
+#: What a missing dtype is computed in, the first that the kernel has. Float32 holds integers to 2**24 alone.
+_WIDER: Final[dict[str, tuple[str, ...]]] = {
+    "bool": ("uint8", "int32", "float32"),
+    "int8": ("int32", "int16", "float32"),
+    "uint8": ("int32", "int16", "float32"),
+    "int16": ("int32", "float32"),
+    "uint16": ("int32", "float32"),
+    "int32": ("int64", "float32"),
+    "uint32": ("int64", "float32"),
+    "int64": ("int32", "float32"),
+    "uint64": ("int64", "float32"),
+}
+
+#: Inputs that go by a dtype of their own: the indices of a gather, the condition of a select.
+_OWN_DTYPE: Final = {"gather": (1,), "select": (0,)}
+
+
+@legalizes(*KERNELS)
+def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
+    """The op in the nearest dtype that has a kernel, between casts."""
+    dtype, known = node.input(0).dtype, KERNELS[node.op]
+    if dtype in known:
+        return None
+    wider = next((other for other in _WIDER.get(dtype, ()) if other in known), None)
+    if wider is None:
+        raise UnsupportedOpError(
+            f"Layer {node.origin!r}: TFLite computes {node.op} in {', '.join(known)}. Received: {dtype}.",
+            hint="Change the dtype before this layer.",
+        )
+    b, own = rewriter.builder, _OWN_DTYPE.get(node.op, ())
+    inputs = [
+        value if value is None or index in own or value.dtype != dtype else _cast(b, value, wider)
+        for index, value in enumerate(node.inputs)
+    ]
+    outputs = b.ops(node.op, *inputs, **node.attrs)
+    return [
+        made if made.dtype == old.dtype else b.op("cast", made, dtype=old.dtype)
+        for made, old in zip(outputs, node.outputs, strict=True)
+    ]
+
+
+def _cast(b: Builder, value: Value, dtype: str) -> Value:
+    if value.constant is None:
+        return b.op("cast", value, dtype=dtype)
+    made = value.constant.map(lambda array: array.astype(dtypes.numpy_dtype(dtype)), dtype=dtype)
+    return b.constant(made, name="cast")
+
+
+@legalizes("gather")
+def indices(node: Node, rewriter: Rewriter) -> Value | None:
+    """GATHER takes indices of int32 and int64."""
+    table, index = node.input(0), node.input(1)
+    if index.dtype in ("int32", "int64"):
+        return None
+    wide = _cast(rewriter.builder, index, "int64" if index.dtype in ("uint32", "uint64") else "int32")
+    return rewriter.builder.op("gather", table, wide, **node.attrs)
+
+
+@legalizes("argmax", "argmin", "one_hot")
+def given_dtype(node: Node, rewriter: Rewriter) -> Value | None:
+    """The results that these builtins can be asked for; others are cast."""
+    allowed = (
+        ("float32", "int32", "int64", "bool", "uint8", "int8") if node.op == "one_hot" else ("int32", "int64")
+    )
+    dtype = node.attrs["dtype"]
+    if dtype in allowed:
+        return None
+    made = rewriter.builder.op(node.op, node.input(0), **{**node.attrs, "dtype": "int32"})
+    return rewriter.builder.op("cast", made, dtype=dtype)
+
+
+@as_pass("floats_in_float32")
+def floats_in_float32(graph: Graph) -> bool:
+    """Compute everything that has another float dtype in float32, as TFLite's CPU kernels do; inputs and outputs keep theirs.
+
+    Given::
+
+        a = dense(x, kernel)  # x, kernel, a: float16
+        return a
+
+    Result::
+
+        b = cast(x, float32)
+        a = dense(b, kernel')               # kernel', a: float32
+        return cast(a, float16)
+    """
+    narrow = {value for value in _values(graph) if dtypes.is_float(value.dtype) and value.dtype != "float32"}
+    if not narrow:
+        return False
+    builder = Builder.for_graph(graph)
+    outputs = [value.dtype for value in graph.outputs]
+    before = _widened_inputs(graph, narrow, builder)
+    for node in graph.nodes:
+        node.attrs = {
+            key: "float32" if key == "dtype" and _is_narrow(value) else value
+            for key, value in node.attrs.items()
+        }
+    for value in narrow - set(graph.inputs):
+        _widen(value)
+    graph.nodes = [*before, *graph.nodes]
+    after: list[Value] = []
+    for value, dtype in zip(graph.outputs, outputs, strict=True):
+        builder.origin = value.producer.origin if value.producer else ""
+        after.append(value if value.dtype == dtype else builder.op("cast", value, dtype=dtype))
+    graph.nodes += builder.nodes
+    graph.outputs = after
+    return True
+
+
+def _widened_inputs(graph: Graph, narrow: set[Value], builder: Builder) -> list[Node]:
+    """Casts of the graph's narrow inputs, which all readers now read."""
+    casts = {value: builder.op("cast", value, dtype="float32") for value in graph.inputs if value in narrow}
+    made, builder.nodes = builder.nodes, []
+    graph.replace_values(casts)
+    return made
+
+
+def _is_narrow(dtype: object) -> bool:
+    return isinstance(dtype, str) and dtypes.is_float(dtype)
+
+
+def _values(graph: Graph) -> list[Value]:
+    found = [*graph.inputs, *graph.outputs]
+    for node in graph.nodes:
+        found += [value for value in (*node.inputs, *node.outputs) if value is not None]
+    return list(dict.fromkeys(found))
+
+
+def _widen(value: Value) -> None:
+    if value.constant is not None:
+        value.constant = _wide_constant(value.constant)
+    value.dtype = "float32"
+
+
+def _wide_constant(constant: Constant) -> Constant:
+    return constant.map(lambda array: array.astype("float32"), dtype="float32")

@@ -1,0 +1,43 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kexport.ir import Node, Value, dims
+from kexport.passes import Rewriter
+from kexport_targets.tflite.legalize.registry import legalizes
+
+#: BATCH_MATMUL takes up to this rank (LiteRT tflite/kernels/batch_matmul.cc, Prepare, commit f67457790c9c).
+MATMUL_RANK = 5
+
+
+@legalizes("matmul")
+def constant_matrix(node: Node, rewriter: Rewriter) -> Value | None:
+    """A product with one constant matrix is a dense layer, whose weights kernels prepare once."""
+    a, b = node.input(0), node.input(1)
+    if b.constant is None or b.rank != 2 or node.attrs["transpose_a"] or a.dtype != "float32":
+        return None
+    kernel = b
+    if node.attrs["transpose_b"]:
+        shape = b.constant.shape[::-1]
+        kernel = rewriter.builder.constant(b.constant.map(np.transpose, shape=shape), name="kernel")
+    return rewriter.builder.op("dense", a, kernel, None)
+
+
+@legalizes("matmul")
+def many_dimensions(node: Node, rewriter: Rewriter) -> Value | None:
+    """More than five dimensions: those before the matrices as one."""
+    a, b, build = node.input(0), node.input(1), rewriter.builder
+    if max(a.rank, b.rank) <= MATMUL_RANK:
+        return None
+    flat = (dims.product(node.output.shape[:-2]),)
+    one = build.op("reshape", _spread(node, a, rewriter), shape=(*flat, *a.shape[-2:]))
+    two = build.op("reshape", _spread(node, b, rewriter), shape=(*flat, *b.shape[-2:]))
+    product = build.op("matmul", one, two, **node.attrs)
+    return build.op("reshape", product, shape=node.output.shape)
+
+
+def _spread(node: Node, value: Value, rewriter: Rewriter) -> Value:
+    shape = (*node.output.shape[:-2], *value.shape[-2:])
+    return value if value.shape == shape else rewriter.builder.op("broadcast_to", value, shape=shape)
