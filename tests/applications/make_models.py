@@ -34,6 +34,8 @@ def main() -> None:
 
     name, size, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     keras.utils.set_random_seed(1)
+    # MobileNetV3's own size is unknown lengths, for which there is no input to draw.
+    size = size or (224 if name.startswith("MobileNetV3") else 0)
     shape = {"input_shape": (size, size, 3)} if size else {}
     model = getattr(keras.applications, name)(weights=None, **shape)
     randomize(model)

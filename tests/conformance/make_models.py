@@ -1,7 +1,7 @@
 """Builds and saves the conformance models and records what they compute.
 
 ``python make_models.py keras3-tensorflow|keras3-jax|keras2 FOLDER``: for each row of ``cases.CASES`` that this writer builds,
-writes ``<id>.keras``, ``<id>.h5`` and ``<id>.npz`` (inputs ``in/<name>``, outputs ``out/<position>``). Run in a process of
+writes ``<id>.keras``, ``<id>.h5`` and ``<id>.npz`` (inputs ``in/<position>``, outputs ``out/<position>``). Run in a process of
 its own, since a process has one Keras backend: JAX computes the rows that TensorFlow has no CPU kernels for, and ``keras2`` is
 tf_keras.
 """
@@ -43,10 +43,9 @@ def make(case: Case, keras: Any, folder: Path) -> None:
         sample(case, i, tuple(t.shape), t.dtype if isinstance(t.dtype, str) else t.dtype.name, rng)
         for i, t in enumerate(model.inputs)
     ]
-    names = [t.name.partition(":")[0] for t in model.inputs]
     outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-    arrays = {f"in/{name}": array for name, array in zip(names, inputs, strict=True)}
+    arrays = {f"in/{index}": array for index, array in enumerate(inputs)}
     arrays |= {f"out/{index}": np.asarray(array) for index, array in enumerate(outputs)}
     for suffix in case.formats:
         model.save(str(folder / f"{case.id}{suffix}"))

@@ -34,7 +34,8 @@ def test_row(case: Case, writer: str, suffix: str, target: str, tmp_path: Path) 
     artifact = format_.emit(format_.legalize(lower(spec, batch=samples), options), tmp_path, options)
     runtime = plugins.runtime(format_.runtime)
     outputs = runtime.run(
-        tmp_path / artifact.main, {name: recorded[f"in/{name}"] for name in spec.input_names}
+        tmp_path / artifact.main,
+        {name: recorded[f"in/{index}"] for index, name in enumerate(spec.input_names)},
     )
     assert set(outputs) == set(spec.output_names)
     for index, name in enumerate(spec.output_names):
