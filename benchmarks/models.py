@@ -82,11 +82,13 @@ def build(name: str) -> Any:
 
 
 def main() -> None:
-    """Write the model named on the command line to the file named there."""
+    """Write the model named on the command line to the file named there, and beside it as .keras."""
     name, path = sys.argv[1], Path(sys.argv[2])
-    part = path.with_name(f"part-{path.name}")
-    build(name).save(part)
-    part.replace(path)
+    model = build(name)
+    for suffix in (".keras", path.suffix):
+        part = path.with_name(f"part-{path.stem}{suffix}")
+        model.save(part)
+        part.replace(path.with_suffix(suffix))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ One pass a file; targets choose, parametrise and order them.
 
 from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
+from kexport.passes.crop_early import crop_early
 from kexport.passes.dead_code import dead_code
 from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
@@ -23,6 +24,7 @@ __all__ = [
     "as_pass",
     "common_subexpressions",
     "constant_folding",
+    "crop_early",
     "dead_code",
     "fixpoint",
     "fold_scale_shift",

@@ -12,6 +12,7 @@ from kexport.ir import Graph
 from kexport.passes import (
     common_subexpressions,
     constant_folding,
+    crop_early,
     dead_code,
     fixpoint,
     fold_scale_shift,
@@ -26,12 +27,14 @@ from kexport_targets.tflite.legalize import (  # registers
     activations,
     arithmetic,
     convolution,
+    depthwise,
     dtypes,
     matrices,
     normalization,
     pooling,
     ranks,
 )
+from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
 from kexport_targets.tflite.legalize.dtypes import floats_in_float32
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
 
@@ -48,10 +51,12 @@ _PIPELINE = (
     layout("channels_last"),
     lift_1d(),
     fixpoint(simplify, constant_folding, fuse_pad(PADDING, only_same=True), fold_scale_shift),
+    crop_early,
     # What the rewrites make may fold and simplify; what that makes may need rewrites.
     tflite_rewrites,
     fixpoint(simplify, constant_folding, fold_scale_shift),
     tflite_rewrites,
+    scale_and_shift_at_once,
     fuse_activation(FUSING),
     common_subexpressions,
     dead_code,
@@ -72,6 +77,7 @@ __all__ = [
     "activations",
     "arithmetic",
     "convolution",
+    "depthwise",
     "dtypes",
     "legalize",
     "legalizes",
