@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kexport.contracts import Artifact, Port, Signature, TargetOption
-from kexport.ir import Graph
-from kexport_targets.tflite.emit import Emitter
-from kexport_targets.tflite.legalize import legalize
-from kexport_targets.tflite.writer import write
+
+if TYPE_CHECKING:
+    from kexport.ir import Graph, Value
+
+MAIN = Path("model.tflite")
 
 
 class TFLiteTarget:
-    """``model.tflite``: builtin ops only, one signature."""
+    """``model.tflite``: builtin ops only, one signature.
+
+    What does the work is imported when it is needed: `kexport --help` asks every target for its options.
+    """
 
     name = "tflite"
     description = "TF Lite / LiteRT flatbuffer for Android, Raspberry Pi and browsers"
@@ -26,27 +30,30 @@ class TFLiteTarget:
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
         """The graph in what TF Lite's builtins hold."""
+        from kexport_targets.tflite.legalize import legalize
+
         return legalize(graph, options)
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
         """Write ``model.tflite``."""
-        emitter = Emitter(graph, float16=bool(options["float16"]))
-        program = emitter.program
-        program.inputs = [emitter.tensor(value) for value in graph.inputs]
-        for node in graph.nodes:
-            emitter.emit(node)
-        program.outputs = [emitter.tensor(value) for value in graph.outputs]
-        program.input_names, program.output_names = graph.input_names, graph.output_names
-        main = Path("model.tflite")
-        write(program, folder / main)
-        ins = tuple(Port(n, v.type) for n, v in zip(graph.input_names, graph.inputs, strict=True))
-        outs = tuple(Port(n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True))
+        from kexport_targets.tflite.emit import emit_program
+        from kexport_targets.tflite.writer import write
+
+        program = emit_program(graph, float16=bool(options["float16"]))
+        write(program, folder / MAIN)
+        signature = Signature(
+            _ports(graph.input_names, graph.inputs), _ports(graph.output_names, graph.outputs)
+        )
         ops = Counter(operator.builtin for operator in program.operators)
-        return Artifact(main, (main,), Signature(ins, outs), {"ops": dict(sorted(ops.items()))})
+        return Artifact(MAIN, (MAIN,), signature, {"ops": dict(sorted(ops.items()))})
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 weights have 11 significant bits."""
         return 5e-3 if options["float16"] else 1e-5
+
+
+def _ports(names: Sequence[str], values: Sequence[Value]) -> tuple[Port, ...]:
+    return tuple(Port(name, value.type) for name, value in zip(names, values, strict=True))
 
 
 TARGET = TFLiteTarget()
