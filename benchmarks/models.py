@@ -84,6 +84,7 @@ def build(name: str) -> Any:
 def main() -> None:
     """Write the model named on the command line to the file named there, and beside it as .keras."""
     name, path = sys.argv[1], Path(sys.argv[2])
+    sys.setrecursionlimit(200_000)  # Keras walks a model layer by layer, each a few calls deep
     model = build(name)
     for suffix in (".keras", path.suffix):
         part = path.with_name(f"part-{path.stem}{suffix}")
