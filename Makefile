@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 
 demo: setup
 	@mkdir -p $(DEMO)
-	$(BIN)/python examples/train_digits.py $(DEMO)/digits.keras
+	$(BIN)/python examples/train_digits.py $(DEMO)/digits.keras 2>$(DEMO)/train.log || { cat $(DEMO)/train.log >&2; exit 1; }
 	$(BIN)/kexport --target tflite $(DEMO)/digits.keras --output $(DEMO)/digits_export
 
 test: lint
