@@ -38,6 +38,7 @@ _BY_DTYPE: dict[str, dict[str, int]] = {
     "MIRROR_PAD": {"int8": 2, "int16": 3},
     "REVERSE_V2": {"bool": 2, "int8": 3},
     "TILE": {"string": 2, "int8": 3},
+    "BROADCAST_TO": {"int8": 3, "int16": 3},
     "SQUEEZE": {"string": 2},
     "SPLIT": {"int8": 2, "int32": 3, "int16": 4},
     "SPLIT_V": {"int8": 2},
@@ -61,6 +62,9 @@ _BY_RANK: dict[str, tuple[tuple[int, int], ...]] = {
 #: Those that broadcast more than four dimensions only from a version on.
 _BROADCAST_RANK: dict[str, int] = {"MAXIMUM": 3, "MINIMUM": 3, "SUB": 3, "DIV": 2}
 
+#: Those that no runtime has a first version of (register.cc: "the version one was rollbacked").
+_LEAST: dict[str, int] = {"BROADCAST_TO": 2}
+
 _CAST: dict[str, int] = {"uint32": 2, "int8": 3, "uint16": 4, "float64": 5, "float16": 5, "bfloat16": 7}
 
 
@@ -69,9 +73,8 @@ def version_of(builtin: str, node: Node) -> int:
     values = [value for value in node.inputs if value is not None]
     if builtin == "CAST":
         return max(_CAST.get(dtype, 1) for dtype in (values[0].dtype, node.output.dtype))
-    version = _BY_DTYPE.get(builtin, {}).get(
-        values[0].dtype if builtin != "SELECT_V2" else values[1].dtype, 1
-    )
+    typed = values[1] if builtin == "SELECT_V2" else values[0]
+    version = _BY_DTYPE.get(builtin, {}).get(typed.dtype, _LEAST.get(builtin, 1))
     rank = max(value.rank for value in values)
     for above, needed in _BY_RANK.get(builtin, ()):
         if rank > above:

@@ -10,21 +10,24 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Node, Value, dtypes
 from kexport.passes import Rewriter
 from kexport_targets.tflite.legalize.registry import legalizes
 
+#: log(1 + x) = 2 * atanh(s) with s = x / (2 + x), and atanh(s) = s * (1 + s^2 / 3 + s^4 / 5 + ...): to s^8 the series is
+#: exact to 3e-9 where |x| < 0.3. Coefficients from the highest power down.
+_ATANH: Final = (1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)
+
 
 def _log1p(b: Builder, x: Value) -> Value:
-    """``log(1 + x)``; below 1/2, with ``u = 1 + x`` as it is rounded, ``log(u) * x / (u - 1)`` (Kahan's correction, in
-    Goldberg, "What every computer scientist should know about floating-point arithmetic", 1991, theorem 4)."""
-    one = b.scalar(1.0, x)
-    u = b.op("add", x, one)
-    log, gained = b.op("log", u), b.op("sub", u, one)
-    corrected = b.op("mul", log, b.op("div", x, gained))
-    small = b.op("select", b.op("equal", gained, b.scalar(0.0, x)), x, corrected)
-    return b.op("select", b.op("less", b.op("abs", x), b.scalar(0.5, x)), small, log)
+    """``log(1 + x)``; a series near 0, where adding 1 loses x's digits and XNNPACK's LOG, near 1, is off by 1e-7."""
+    log = b.op("log", b.op("add", x, b.scalar(1.0, x)))
+    s = b.op("div", x, b.op("add", x, b.scalar(2.0, x)))
+    near = b.op("mul", b.op("add", s, s), _polynomial(b, b.op("mul", s, s), _ATANH))
+    return b.op("select", b.op("less", b.op("abs", x), b.scalar(0.3, x)), near, log)
 
 
 def _expm1(b: Builder, x: Value) -> Value:
@@ -91,52 +94,68 @@ def acos(node: Node, rewriter: Rewriter) -> Value:
 def atan(node: Node, rewriter: Rewriter) -> Value:
     """``atan2(x, 1)``; ATAN2 wants operands of one shape."""
     x, b = node.input(0), rewriter.builder
-    one = b.op("add", b.op("mul", x, b.scalar(0.0, x)), b.scalar(1.0, x))
-    return b.op("atan2", x, one)
+    return b.op("atan2", x, b.op("clip", x, min=1.0, max=1.0))
+
+
+def _half_exp(b: Builder, x: Value) -> Value:
+    """``exp(x / 2)``: twice a factor of what exp(x) alone would overflow in."""
+    return b.op("exp", b.op("mul", x, b.scalar(0.5, x)))
+
+
+def _signed(b: Builder, x: Value, magnitude: Value) -> Value:
+    return b.op("mul", b.op("sign", x), magnitude)
 
 
 @legalizes("sinh")
 def sinh(node: Node, rewriter: Rewriter) -> Value:
-    """``(e + e / (e + 1)) / 2`` with ``e = expm1(|x|)``, and the sign of x."""
+    """``-expm1(-2 * |x|) * exp(|x|) / 2``, and the sign of x."""
     x, b = node.input(0), rewriter.builder
-    e = _expm1(b, b.op("abs", x))
-    doubled = b.op("add", e, b.op("div", e, b.op("add", e, b.scalar(1.0, x))))
-    return b.op("mul", b.op("sign", x), b.op("mul", doubled, b.scalar(0.5, x)))
+    a = b.op("abs", x)
+    half = _half_exp(b, a)
+    below = b.op("elu", b.op("mul", a, b.scalar(-2.0, x)))
+    return _signed(b, x, b.op("mul", b.op("mul", b.op("mul", below, b.scalar(-0.5, x)), half), half))
 
 
 @legalizes("cosh")
 def cosh(node: Node, rewriter: Rewriter) -> Value:
-    """``(exp(x) + exp(-x)) / 2``."""
+    """``(exp(|x|) + exp(-|x|)) / 2``."""
     x, b = node.input(0), rewriter.builder
-    return b.op("mul", b.op("add", b.op("exp", x), b.op("exp", b.op("neg", x))), b.scalar(0.5, x))
+    half, point5 = _half_exp(b, b.op("abs", x)), b.scalar(0.5, x)
+    rising = b.op("mul", b.op("mul", half, point5), half)
+    return b.op("add", rising, b.op("div", b.op("div", point5, half), half))
 
 
 @legalizes("asinh")
 def asinh(node: Node, rewriter: Rewriter) -> Value:
-    """``log1p(a + a^2 / (1 + sqrt(a^2 + 1)))`` with ``a = |x|``, and the sign of x."""
+    """``log1p(a + a^2 / (1 + sqrt(a^2 + 1)))`` with ``a = |x|``, or ``log(2 * a)`` long before a^2 overflows, and the sign of
+    x."""
     x, b = node.input(0), rewriter.builder
     a, one = b.op("abs", x), b.scalar(1.0, x)
     square = b.op("mul", a, a)
     root = b.op("sqrt", b.op("add", square, one))
     inner = b.op("add", a, b.op("div", square, b.op("add", one, root)))
-    return b.op("mul", b.op("sign", x), _log1p(b, inner))
+    large = b.op("add", b.op("log", a), b.scalar(math.log(2), x))
+    return _signed(b, x, b.op("select", b.op("less", a, b.scalar(1e9, x)), _log1p(b, inner), large))
 
 
 @legalizes("acosh")
 def acosh(node: Node, rewriter: Rewriter) -> Value:
-    """``log1p(t + sqrt(t * (x + 1)))`` with ``t = x - 1``."""
+    """``log1p(t + sqrt(t) * sqrt(x + 1))`` with ``t = x - 1``: the product of the roots is no number below 1, where the root
+    of the product is one again."""
     x, b = node.input(0), rewriter.builder
     one = b.scalar(1.0, x)
     t = b.op("sub", x, one)
-    return _log1p(b, b.op("add", t, b.op("sqrt", b.op("mul", t, b.op("add", x, one)))))
+    root = b.op("mul", b.op("sqrt", t), b.op("sqrt", b.op("add", x, one)))
+    return _log1p(b, b.op("add", t, root))
 
 
 @legalizes("atanh")
 def atanh(node: Node, rewriter: Rewriter) -> Value:
-    """``log1p(2 * x / (1 - x)) / 2``."""
+    """``log1p(2 * a / (1 - a)) / 2`` with ``a = |x|``, and the sign of x."""
     x, b = node.input(0), rewriter.builder
-    inner = b.op("div", b.op("mul", x, b.scalar(2.0, x)), b.op("sub", b.scalar(1.0, x), x))
-    return b.op("mul", _log1p(b, inner), b.scalar(0.5, x))
+    a = b.op("abs", x)
+    inner = b.op("div", b.op("add", a, a), b.op("sub", b.scalar(1.0, x), a))
+    return _signed(b, x, b.op("mul", _log1p(b, inner), b.scalar(0.5, x)))
 
 
 #: erf(x) = x * P(x^2) / Q(x^2) on -4..4, to 4 ulp; beyond that it is 1 in float32. Coefficients from the highest power down:
@@ -209,16 +228,49 @@ def relu(node: Node, rewriter: Rewriter) -> Value | None:
     return None if dtypes.is_float(x.dtype) else rewriter.builder.op("clip", x, min=0.0, max=high)
 
 
+@legalizes("abs")
+def absolute(node: Node, rewriter: Rewriter) -> Value | None:
+    """``max(x, -x)`` of an int64, which ABS doesn't take; nothing of unsigned integers."""
+    x, b = node.input(0), rewriter.builder
+    if x.dtype in dtypes.UNSIGNED:
+        return x
+    return b.op("maximum", x, b.op("neg", x)) if x.dtype == "int64" else None
+
+
+@legalizes("sign")
+def sign(node: Node, rewriter: Rewriter) -> Value | None:
+    """Of integers that SIGN doesn't take, ``min(max(x, -1), 1)``."""
+    x, low = node.input(0), 0.0 if node.input(0).dtype in dtypes.UNSIGNED else -1.0
+    if x.dtype != "int64" and x.dtype not in dtypes.UNSIGNED:
+        return None
+    return rewriter.builder.op("clip", x, min=low, max=1.0)
+
+
+@legalizes("squared_difference")
+def squared_difference(node: Node, rewriter: Rewriter) -> Value | None:
+    """``(a - b) ** 2`` of int64, which SQUARED_DIFFERENCE doesn't take."""
+    b = rewriter.builder
+    return b.op("square", b.op("sub", *node.inputs)) if node.input(0).dtype == "int64" else None
+
+
 @legalizes("left_shift")
 def left_shift(node: Node, rewriter: Rewriter) -> Value:
-    """``a * 2 ** b``."""
+    """``a * 2 ** b``; POW has 32 bits, so the powers for 64 are looked up."""
     (a, shift), b = (node.input(0), node.input(1)), rewriter.builder
-    return b.op("mul", a, b.op("pow", b.scalar(2, a), shift))
+    if a.dtype != "int64":
+        return b.op("mul", a, b.op("pow", b.scalar(2, a), shift))
+    powers = b.constant(np.left_shift(np.int64(1), np.arange(64)), "int64", name="powers")
+    return b.op("mul", a, b.op("gather", powers, shift))
 
 
-@legalizes("bitwise_and", "bitwise_or")
-def bitwise(node: Node, rewriter: Rewriter) -> Value:
-    """No builtin does it, and arithmetic that does would overflow."""
+@legalizes("bitwise_and", "bitwise_or", "bitwise_xor")
+def bitwise(node: Node, rewriter: Rewriter) -> Value | None:
+    """Of bools they are the logical ones. For integers there is BITWISE_XOR alone, and arithmetic that does the others would
+    overflow."""
+    if node.input(0).dtype == "bool":
+        return rewriter.builder.op(node.op.replace("bitwise", "logical"), *node.inputs)
+    if node.op == "bitwise_xor":
+        return None
     raise UnsupportedOpError(
         f"Layer {node.origin!r}: the op {node.op!r} has no TFLite builtin.",
         hint="Of the bitwise functions TFLite has bitwise_xor and the shifts.",

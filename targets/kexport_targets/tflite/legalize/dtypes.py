@@ -90,10 +90,11 @@ KERNELS: Final[dict[str, tuple[str, ...]]] = {
     "pad": _MOVED,
     "reverse": _MOVED,
     "transpose": _MOVED,
-    "one_hot": ("int32", "int64", "uint8"),
+    "one_hot": ("int32", "int64"),
 }
 
-#: What a missing dtype is computed in, the first that the kernel has. Float32 holds integers to 2**24 alone.
+#: What a missing dtype is computed in, the first that the kernel has. The last ones hold less: int32 in place of 64 bits,
+#: float32 integers up to 2**24. That is enough for positions, lengths and pixels; what needs every bit is in _BITS.
 _WIDER: Final[dict[str, tuple[str, ...]]] = {
     "bool": ("uint8", "int32", "float32"),
     "int8": ("int32", "int16", "float32"),
@@ -101,10 +102,14 @@ _WIDER: Final[dict[str, tuple[str, ...]]] = {
     "int16": ("int32", "float32"),
     "uint16": ("int32", "float32"),
     "int32": ("int64", "float32"),
-    "uint32": ("int64", "float32"),
+    "uint32": ("int64", "int32", "float32"),
     "int64": ("int32", "float32"),
-    "uint64": ("int64", "float32"),
+    # Where a pass has moved an op past the cast that ends the float32 of floats_in_float32.
+    **dict.fromkeys(["float16", "bfloat16", "float64"], ("float32",)),
 }
+
+#: Ops on bits, to which 32 of 64 are not enough.
+_BITS: Final = ("bitwise_xor", "right_shift")
 
 #: Inputs that go by a dtype of their own: the indices of a gather, the condition of a select.
 _OWN_DTYPE: Final = {"gather": (1,), "select": (0,)}
@@ -117,7 +122,7 @@ def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
     if dtype in known:
         return None
     wider = next((other for other in _WIDER.get(dtype, ()) if other in known), None)
-    if wider is None:
+    if wider is None or (dtype == "int64" and node.op in _BITS):
         raise UnsupportedOpError(
             f"Layer {node.origin!r}: TFLite computes {node.op} in {', '.join(known)}. Received: {dtype}.",
             hint="Change the dtype before this layer.",
@@ -139,6 +144,16 @@ def _cast(b: Builder, value: Value, dtype: str) -> Value:
         return b.op("cast", value, dtype=dtype)
     made = value.constant.map(lambda array: array.astype(dtypes.numpy_dtype(dtype)), dtype=dtype)
     return b.constant(made, name="cast")
+
+
+@legalizes("cast")
+def castable(node: Node, rewriter: Rewriter) -> None:
+    """CAST knows no uint64 (LiteRT tflite/kernels/cast.cc, commit f67457790c9c)."""
+    if "uint64" in (node.input(0).dtype, node.output.dtype):
+        raise UnsupportedOpError(
+            f"Layer {node.origin!r}: TFLite can't cast uint64. Received: {node.input(0).type} to {node.output.dtype}.",
+            hint="Use int64 in this layer.",
+        )
 
 
 @legalizes("gather")
