@@ -57,12 +57,16 @@ class Model:
         self._runner = self._interpreter.get_signature_runner("serving_default")
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        outputs = self._runner(**{name: np.ascontiguousarray(array) for name, array in inputs.items()})
+        outputs = self._runner(**{name: np.asarray(array, order="C") for name, array in inputs.items()})
         return {name: np.array(array) for name, array in outputs.items()}
 
-    def operators(self) -> list[str]:
-        """The builtins, in order."""
-        return [op["op_name"] for op in self._interpreter._get_ops_details()]
+    def operations(self) -> list[tuple[str, list[int]]]:
+        """Name and inputs of each builtin, in order."""
+        return [(op["op_name"], list(op["inputs"])) for op in self._interpreter._get_ops_details()]
+
+    def tensors(self) -> list[dict[str, Any]]:
+        """What LiteRT says of each tensor."""
+        return self._interpreter.get_tensor_details()
 
 
 def expected(graph: Any, inputs: Sequence[Any]) -> list[Any]:

