@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+import numpy as np
+
+from kexport.ir import dtypes
 from kexport.loading.context import Context, shorten
 from kexport.loading.spec import CallSpec, TensorRef
 
@@ -42,18 +45,28 @@ def _keras3_value(item: object, where: str, ctx: Context) -> Any:
         if item.get("class_name") == "__keras_tensor__":
             config = ctx.mapping(item.get("config"), f"a tensor of a call of layer {where!r}")
             return tensor_ref(config.get("keras_history"), where, ctx)
-        if str(item.get("class_name")) in {"__tuple__", "__numpy__", "__tensor__"} and "config" in item:
-            return _plain(item)
+        if str(item.get("class_name")) in {"__numpy__", "__tensor__"} and "config" in item:
+            return _array(item["config"], where, ctx)
+        if item.get("class_name") == "__tuple__" and "config" in item:
+            return item["config"]
         return {str(key): _keras3_value(value, where, ctx) for key, value in item.items()}
     if isinstance(item, list | tuple):
         return [_keras3_value(value, where, ctx) for value in item]
     return item
 
 
-def _plain(item: Mapping[str, Any]) -> Any:
-    """Serialized tuples and arrays as plain lists and numbers."""
-    config = item["config"]
-    return config.get("value") if isinstance(config, Mapping) else config
+def _array(config: object, where: str, ctx: Context) -> Any:
+    """A serialized array, in the dtype that the file gives."""
+    if not isinstance(config, Mapping):
+        return config
+    dtype = str(config.get("dtype") or "float32")
+    try:
+        array = np.asarray(config.get("value"))
+        return array if dtype not in dtypes.ALL else array.astype(dtypes.numpy_dtype(dtype))
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ctx.error(
+            f"An array of a call of layer {where!r} can't be read. Received: {shorten(config)}"
+        ) from error
 
 
 def _keras2_call(node: object, names: Container[str], where: str, ctx: Context) -> CallSpec:
