@@ -202,9 +202,16 @@ def embedding(reader, **arguments):
 
 
 def test_a_mask_is_refused_only_where_a_layer_reads_it():
-    with pytest.raises(LoweringError, match="mask that layer 'e' makes"):
-        lower(embedding("GlobalAveragePooling1D", data_format="channels_last", keepdims=False))
+    with pytest.raises(LoweringError, match="its input has a mask"):
+        lower(embedding("Softmax", axis=-1))
     lower(embedding("Flatten"))
+
+
+def test_a_mean_over_steps_is_that_of_the_steps_that_count():
+    graph = lower(embedding("GlobalAveragePooling1D", data_format="channels_last", keepdims=False))
+    assert "not_equal" in [node.op for node in graph.nodes]
+    (mean,) = evaluate(graph, [np.array([[1, 2, 0, 0, 0]], np.int32)])
+    np.testing.assert_array_equal(mean, np.ones((1, 2)))
 
 
 def test_float_policies_cast_as_keras_does():

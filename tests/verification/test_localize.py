@@ -13,7 +13,7 @@ from kexport.ir import Array, Builder, Graph, TensorType, Value, symbol
 from kexport.ir.evaluate import evaluate
 from kexport.reference import Golden
 from kexport.verification import Drift, localize
-from kexport.verification.expose import copy_graph, expose
+from kexport.verification.expose import expose
 from kexport.verification.localize import layer_path, topological_keys
 from support.graphs import graph_of
 from support.numpy_runtime import NumpyRuntime
@@ -205,7 +205,7 @@ def test_exposed_names_are_new() -> None:
 
 def test_a_copy_shares_only_contents() -> None:
     graph = model()
-    copied = copy_graph(graph)
+    copied = graph.copy()
     assert str(copied) == str(graph)
     assert not set(copied.nodes) & set(graph.nodes)
     for node, twin in zip(graph.nodes, copied.nodes, strict=True):

@@ -252,6 +252,36 @@ class Graph:
                 stack.extend(reversed(waiting))
         self.nodes = ordered
 
+    def copy(self) -> Graph:
+        """A graph with values and nodes of its own, the bodies of its loops included; the constants' contents are shared."""
+        made: dict[Value, Value] = {}
+
+        def copied(value: Value) -> Value:
+            if value not in made:
+                made[value] = Value(value.name, value.dtype, value.shape, value.constant)
+            return made[value]
+
+        inputs = [copied(value) for value in self.inputs]
+        nodes = [
+            Node(
+                node.op,
+                [None if value is None else copied(value) for value in node.inputs],
+                [copied(value) for value in node.outputs],
+                {key: item.copy() if isinstance(item, Graph) else item for key, item in node.attrs.items()},
+                node.origin,
+            )
+            for node in self.nodes
+        ]
+        return Graph(
+            self.name,
+            inputs,
+            [copied(value) for value in self.outputs],
+            nodes,
+            list(self.input_names),
+            list(self.output_names),
+            {key: copied(value) for key, value in self.layer_outputs.items()},
+        )
+
     def check(self) -> None:
         """Raise :class:`GraphError` unless the graph is well formed.
 

@@ -143,10 +143,19 @@ KERAS1: dict[str, Defaults] = {
 }
 
 
+#: Arguments for which None is a choice.
+_NONE_IS_A_VALUE = ("merge_mode",)
+
+
+def _is_missing(config: Defaults, key: str) -> bool:
+    return key not in config if key in _NONE_IS_A_VALUE else config.get(key) is None
+
+
 def with_defaults(class_name: str, config: Defaults, provenance: Provenance) -> Defaults:
     """``config`` with what the writing version would have used for each argument that it lacks.
 
-    A None where the class's default is a value (``data_format``, ``activation``) means that default too.
+    A None where the class's default is a value (``data_format``, ``activation``) means that default too, unless None is a
+    value of the argument's own.
     """
     base = KERAS3.get(class_name)
     if base is None:
@@ -157,7 +166,8 @@ def with_defaults(class_name: str, config: Defaults, provenance: Provenance) -> 
     elif provenance.keras_major == 2 and not _has_v2_layers(provenance):
         older = KERAS2.get(class_name, {})
     merged = {**base, **older}
-    filled = {**config, **{key: value for key, value in merged.items() if config.get(key) is None}}
+    missing = {key: value for key, value in merged.items() if _is_missing(config, key)}
+    filled = {**config, **missing}
     if class_name.endswith(("Pooling1D", "Pooling2D", "Pooling3D")) and filled.get("strides", 0) is None:
         filled["strides"] = filled["pool_size"]
     return filled

@@ -49,13 +49,19 @@ def lower_einsum_dense(ctx: Context, x: Value) -> Value:
 
 @lowers("Embedding")
 def lower_embedding(ctx: Context, x: Value) -> Value:
-    """Rows of ``embeddings`` (input_dim, output_dim) at the integers x; floats are truncated, as Keras does."""
+    """Rows of ``embeddings`` (input_dim, output_dim) at the integers x; floats are truncated, as Keras does.
+
+    With ``mask_zero``, the mask of the result has the steps where x is not 0.
+    """
     refuse_adapted(ctx)
     rows = ctx.weight("embeddings").shape[0]
     if rows != integer(ctx, "input_dim"):
         raise ctx.error(f"Its table has input_dim={ctx.arg('input_dim')} rows. Received: {rows}")
     indices = x if x.dtype in ("int32", "int64") else ctx.b.op("cast", x, dtype="int32")
-    return ctx.b.op("gather", ctx.weight_value("embeddings"), indices)
+    result = ctx.b.op("gather", ctx.weight_value("embeddings"), indices)
+    if ctx.layer.config.get("mask_zero"):
+        ctx.put_mask(result, ctx.b.op("not_equal", x, ctx.b.scalar(0, x)))
+    return result
 
 
 def _as_compute(ctx: Context, x: Value) -> Value:

@@ -71,7 +71,7 @@ class _Driver:
         self.builder = Builder()
         self.layer_outputs: dict[str, Value] = {}
         self._provenance = provenance
-        self._masks = Masks()
+        self._masks = Masks(self.builder, provenance)
         self._weight_values: dict[tuple[int, str], Value] = {}
         self._nesting = 0
         self._inside_wrapper = 0
@@ -145,6 +145,7 @@ class _Driver:
             args=args,
             compute_dtype=dtype,
             weight_values=self._weight_values,
+            masks=self._masks,
         )
         every = list(_values((args, kwargs)))
         if not every:
@@ -210,7 +211,9 @@ class _Driver:
                     f"Layer {declared.path!r} (InputLayer): it takes the shape {tuple(shape)}. "
                     f"Received: {dims.format_shape(value.shape)}."
                 )
-        return value if value.dtype == dtype else self.builder.op("cast", value, dtype=dtype)
+        if value.dtype == dtype:
+            return value
+        return self._masks.same(self.builder.op("cast", value, dtype=dtype), value)
 
     def _autocast(self, layer: LayerSpec, dtype: str, item: Any) -> Any:
         """``item`` with its float tensors cast to the layer's compute dtype, which is what Keras does before a call."""
@@ -219,7 +222,7 @@ class _Driver:
         if isinstance(item, Value):
             if not dtypes.is_float(item.dtype) or item.dtype == dtype:
                 return item
-            return self.builder.op("cast", item, dtype=dtype)
+            return self._masks.same(self.builder.op("cast", item, dtype=dtype), item)
         if isinstance(item, list | tuple):
             return type(item)(self._autocast(layer, dtype, part) for part in item)
         if isinstance(item, dict):

@@ -1,49 +1,43 @@
-"""Which layers make, hand on and read Keras masks.
+"""Keras masks: which steps of a sequence count.
 
-Masks are not lowered: a model that makes one (``Embedding(mask_zero=True)``, ``Masking``) is lowered as long as no layer reads it,
-since the outputs are then what they would be without. The sets follow ``supports_masking`` and the ``mask`` arguments of
-``call`` in keras/src/layers, Keras 3.15; a layer in neither set ends the mask there.
+A mask is a bool tensor (batch, time) beside a tensor, as Keras keeps it: made by Embedding and Masking, handed on by layers that
+leave the steps alone, joined by merge layers, read by recurrent layers and pooling, and dropped by all others. It is lowered
+as ordinary values, which are dead code where nothing reads them.
+
+The sets follow ``supports_masking``, ``compute_mask`` and the ``mask`` arguments of ``call`` in keras/src/layers, Keras 3.15.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from kexport.errors import LoweringError
-from kexport.ir import Value
-from kexport.loading.spec import LayerSpec
+from kexport.ir import Builder, Value
+from kexport.loading.spec import LayerSpec, Provenance
 
-#: Their result at inference depends on the mask.
-READERS = frozenset(
+#: Their result depends on the mask, and how is not lowered.
+UNLOWERED = frozenset(
     [
         "AdditiveAttention",
         "Attention",
-        "Bidirectional",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
-        "GRU",
-        "GlobalAveragePooling1D",
         "GroupQueryAttention",
         "GroupedQueryAttention",
-        "LSTM",
         "MultiHeadAttention",
-        "RNN",
-        "SimpleRNN",
         "Softmax",
     ]
 )
 
-#: Their output carries the mask of their input (or one computed from it).
+#: Join the masks of their inputs.
+MERGES = frozenset(["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
+
+#: Their output carries the mask of their input.
 CARRIERS = frozenset(
     [
         "Activation",
         "ActivityRegularization",
-        "Add",
         "AlphaDropout",
-        "Average",
         "BatchNormalization",
-        "Concatenate",
         "Dense",
         "Dropout",
         "ELU",
@@ -53,9 +47,6 @@ CARRIERS = frozenset(
         "Identity",
         "LayerNormalization",
         "LeakyReLU",
-        "Maximum",
-        "Minimum",
-        "Multiply",
         "Normalization",
         "PReLU",
         "ReLU",
@@ -64,7 +55,6 @@ CARRIERS = frozenset(
         "SpatialDropout2D",
         "SpatialDropout3D",
         "Softmax",
-        "Subtract",
         "ThresholdedReLU",
         "TimeDistributed",
         "UnitNormalization",
@@ -73,36 +63,78 @@ CARRIERS = frozenset(
 
 
 class Masks:
-    """Follows masks through a graph under construction: which layer made the mask that a value carries."""
+    """The masks of the values of a graph under construction."""
 
-    def __init__(self) -> None:
-        self._makers: dict[Value, str] = {}
+    def __init__(self, builder: Builder, provenance: Provenance) -> None:
+        self._builder = builder
+        self._keras_major = provenance.keras_major
+        self._masks: dict[Value, Value | None] = {}
+
+    def of(self, value: Value) -> Value | None:
+        """The mask of ``value``: bool (batch, time); None where every step counts."""
+        return self._masks.get(value)
+
+    def put(self, value: Value, mask: Value | None) -> None:
+        """Say what the mask of ``value`` is; what a layer's rule says stands."""
+        self._masks[value] = mask
+
+    def same(self, value: Value, source: Value) -> Value:
+        """``value``, which has the mask of ``source`` (another dtype of it, say)."""
+        if self._masks.get(source) is not None:
+            self._masks[value] = self._masks[source]
+        return value
 
     def before(self, layer: LayerSpec, inputs: Sequence[Value]) -> None:
-        """Raise :class:`LoweringError` when ``layer`` would read a mask that one of ``inputs`` carries."""
-        makers = self._carried(inputs)
-        reads = layer.class_name in READERS or any(
-            child.class_name in READERS for child in layer.children.values()
-        )
-        if makers and reads:
+        """Raise :class:`LoweringError` when ``layer`` would read a mask in a way that is not lowered."""
+        classes = [layer.class_name, *(child.class_name for child in layer.children.values())]
+        if any(self.of(value) is not None for value in inputs) and not UNLOWERED.isdisjoint(classes):
             raise LoweringError(
-                f"Layer {layer.path!r} ({layer.class_name}): it reads the mask that layer {makers[0]!r} makes, and masks are not lowered.",
-                hint="Train and save the model with mask_zero=False and without Masking.",
+                f"Layer {layer.path!r} ({layer.class_name}): its input has a mask, and how this layer reads it is not lowered.",
+                hint="Train and save the model with mask_zero=False and without Masking before this layer.",
             )
 
     def after(self, layer: LayerSpec, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
-        """Record what ``outputs`` carry."""
-        if layer.class_name == "Masking" or (
-            layer.class_name == "Embedding" and layer.config.get("mask_zero")
-        ):
-            makers = [layer.path]
-        elif layer.class_name in CARRIERS:
-            makers = self._carried(inputs)
+        """Give ``outputs`` the masks that Keras does, where the layer's rule has not."""
+        given = [self.of(value) for value in inputs]
+        if layer.class_name in CARRIERS:
+            made = given[0] if given else None
+        elif layer.class_name in MERGES:
+            made = self._merged(given)
+        elif layer.class_name == "Concatenate":
+            made = self._concatenated(layer, inputs, given)
         else:
-            makers = []
+            return
         for value in outputs:
-            if makers:
-                self._makers[value] = makers[0]
+            if made is not None and value not in self._masks:
+                self._masks[value] = made
 
-    def _carried(self, values: Sequence[Value]) -> list[str]:
-        return [self._makers[value] for value in values if value in self._makers]
+    def _merged(self, masks: Sequence[Value | None]) -> Value | None:
+        """Keras 3: steps that count in any input, if all have masks; before: those that count in all that have one."""
+        known = [mask for mask in masks if mask is not None]
+        if not known or (self._keras_major >= 3 and len(known) < len(masks)):
+            return None
+        op = "logical_or" if self._keras_major >= 3 else "logical_and"
+        return reduce(lambda a, b: self._builder.op(op, a, b), known)
+
+    def _concatenated(
+        self, layer: LayerSpec, inputs: Sequence[Value], masks: Sequence[Value | None]
+    ) -> Value | None:
+        """Along the time axis one after the other; along the features, Keras 3: where any counts, before: where all do."""
+        if all(mask is None for mask in masks):
+            return None
+        b, rank = self._builder, inputs[0].rank
+        axis = int(layer.config.get("axis", -1)) % rank
+        if axis == 1 and rank > 2:
+            return b.op(
+                "concat", *(self._whole(x, mask) for x, mask in zip(inputs, masks, strict=True)), axis=1
+            )
+        whole = [self._whole(x, mask) for x, mask in zip(inputs, masks, strict=True)]
+        op = "logical_or" if self._keras_major >= 3 else "logical_and"
+        return reduce(lambda left, right: b.op(op, left, right), whole)
+
+    def _whole(self, x: Value, mask: Value | None) -> Value:
+        """``mask``, or one in which every step of ``x`` counts."""
+        if mask is not None:
+            return mask
+        one = self._builder.constant(True, "bool", name="every_step")
+        return self._builder.op("broadcast_to", one, shape=x.shape[:2])

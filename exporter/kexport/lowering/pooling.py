@@ -64,12 +64,12 @@ def global_average_pooling(ctx: Context, *inputs: Value) -> Value:
     x = as_float(ctx, inputs[0])
     axes = spatial_of(ctx, x, _rank(ctx))
     keepdims = bool(ctx.layer.config.get("keepdims", False))
-    mask = ctx.kwargs.get("mask")
-    if mask is None or len(axes) > 1:
+    mask = ctx.mask(inputs[0]) if len(axes) == 1 else None
+    if mask is None:
         return ctx.b.op("reduce_mean", x, axes=axes, keepdims=keepdims)
     kept = ctx.b.op("expand_dims", mask, axes=(3 - axes[0],))
     weights = ctx.b.op("cast", kept, dtype=x.dtype)
-    zeroed = ctx.b.op("select", ctx.b.op("cast", kept, dtype="bool"), x, ctx.b.scalar(0.0, x))
+    zeroed = ctx.b.op("select", kept, x, ctx.b.scalar(0.0, x))
     total = ctx.b.op("reduce_sum", zeroed, axes=axes, keepdims=keepdims)
     return ctx.b.op("div", total, ctx.b.op("reduce_sum", weights, axes=axes, keepdims=keepdims))
 

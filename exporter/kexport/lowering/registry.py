@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from kexport.errors import LoweringError, UnknownLayerError
 from kexport.ir import Builder, Constant, Value, dtypes
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
+from kexport.lowering.masks import Masks
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Context:
         lower_model, lower_layer: lower a nested model or a wrapped layer on values.
         args: the call's positional arguments, tensors as :class:`Value`.
         compute_dtype: what the layer's dtype policy has it compute in.
+        masks: the masks of the graph's values, for layers that make or read one.
         weight_values: the graph's constants by identity of the weight and dtype, so that a layer called twice
             has its weights once.
     """
@@ -37,6 +39,7 @@ class Context:
     args: tuple[Any, ...] = ()
     compute_dtype: str = "float32"
     weight_values: dict[tuple[int, str], Value] = field(default_factory=dict)
+    masks: Masks | None = None
 
     def arg(self, name: str) -> Any:
         """An argument of the layer.
@@ -80,6 +83,20 @@ class Context:
         if key not in self.weight_values:
             self.weight_values[key] = self.b.constant(self.weight(name), name=name)
         return self.weight_values[key]
+
+    def mask(self, x: Value) -> Value | None:
+        """The mask that the layer reads for ``x``: the call's argument ``mask``, else the one that x has; bool (batch, time)."""
+        given = self.kwargs.get("mask")
+        if given is None and self.masks is not None:
+            given = self.masks.of(x)
+        if given is not None and not isinstance(given, Value):
+            raise self.error(f"mask is a tensor. Received: {given!r}")
+        return given if given is None or given.dtype == "bool" else self.b.op("cast", given, dtype="bool")
+
+    def put_mask(self, value: Value, mask: Value | None) -> None:
+        """Say what the mask of ``value``, an output of the layer, is."""
+        if self.masks is not None:
+            self.masks.put(value, mask)
 
     def error(self, problem: str, *, hint: str | None = None) -> LoweringError:
         """An error about this layer, to raise."""

@@ -37,10 +37,12 @@ def lower_wrapper(ctx: Context, *inputs: Value) -> list[Value]:
 
 @lowers("Masking")
 def lower_masking(ctx: Context, x: Value) -> Value:
-    """``x`` with the steps that are ``mask_value`` throughout set to 0; the mask itself is not lowered."""
+    """``x`` with the steps that are ``mask_value`` throughout set to 0; the mask has the others."""
     differs = ctx.b.op("not_equal", x, ctx.b.scalar(number(ctx, "mask_value", 0.0), x))
     kept = ctx.b.op("reduce_any", differs, axes=(x.rank - 1,), keepdims=True)
-    return ctx.b.op("mul", x, ctx.b.op("cast", kept, dtype=x.dtype))
+    result = ctx.b.op("mul", x, ctx.b.op("cast", kept, dtype=x.dtype))
+    ctx.put_mask(result, ctx.b.op("squeeze", kept, axes=(x.rank - 1,)))
+    return result
 
 
 @lowers("Lambda")

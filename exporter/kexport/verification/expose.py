@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kexport.ir import Graph, NameScope, Node, Value
+from kexport.ir import Graph, NameScope
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ def expose(graph: Graph, keys: Sequence[str]) -> Exposed:
 
     Constants are shared. A value that is an output already, or that several keys name, is one output.
     """
-    copied = copy_graph(graph)
+    copied = graph.copy()
     scope = NameScope(copied.output_names)
     names = {f"output {name}": name for name in copied.output_names}
     named = dict(zip(reversed(copied.outputs), reversed(copied.output_names), strict=True))
@@ -34,34 +34,3 @@ def expose(graph: Graph, keys: Sequence[str]) -> Exposed:
             copied.output_names.append(named[value])
         names[key] = named[value]
     return Exposed(copied, names)
-
-
-def copy_graph(graph: Graph) -> Graph:
-    """A graph with values and nodes of its own; the constants' contents are shared."""
-    made: dict[Value, Value] = {}
-
-    def copy(value: Value) -> Value:
-        if value not in made:
-            made[value] = Value(value.name, value.dtype, value.shape, value.constant)
-        return made[value]
-
-    inputs = [copy(value) for value in graph.inputs]
-    nodes = [
-        Node(
-            node.op,
-            [None if value is None else copy(value) for value in node.inputs],
-            [copy(value) for value in node.outputs],
-            dict(node.attrs),
-            node.origin,
-        )
-        for node in graph.nodes
-    ]
-    return Graph(
-        graph.name,
-        inputs,
-        [copy(value) for value in graph.outputs],
-        nodes,
-        list(graph.input_names),
-        list(graph.output_names),
-        {key: copy(value) for key, value in graph.layer_outputs.items()},
-    )

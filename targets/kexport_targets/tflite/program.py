@@ -36,15 +36,29 @@ class Operator:
 
 
 @dataclass
-class Program:
-    """One subgraph and its signature. ``buffers[0]`` is empty, as the format asks."""
+class Subgraph:
+    """Tensors and operators, in order; a loop's condition and body are subgraphs of their own."""
 
     name: str
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
-    buffers: list[Constant | None] = field(default_factory=lambda: [None])
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Program:
+    """Subgraphs, the first of which is the model, and its signature. All share ``buffers``; ``buffers[0]`` is empty, as the
+    format asks."""
+
+    name: str
+    subgraphs: list[Subgraph] = field(default_factory=list)
+    buffers: list[Constant | None] = field(default_factory=lambda: [None])
     input_names: Sequence[str] = ()
     output_names: Sequence[str] = ()
     signature: str = "serving_default"
+
+    @property
+    def main(self) -> Subgraph:
+        """The model."""
+        return self.subgraphs[0]

@@ -40,7 +40,8 @@ BUILTINS: Final = {
     "RESIZE_NEAREST_NEIGHBOR": 97, "LEAKY_RELU": 98, "SQUARED_DIFFERENCE": 99, "MIRROR_PAD": 100, "ABS": 101,
     "SPLIT_V": 102, "CEIL": 104, "REVERSE_V2": 105, "COS": 108, "ELU": 111, "ROUND": 116, "HARD_SWISH": 117,
     "SELECT_V2": 123, "BATCH_MATMUL": 126, "CUMSUM": 128, "BROADCAST_TO": 130, "CONV_3D": 132, "CONV_3D_TRANSPOSE": 141,
-    "REDUCE_ALL": 140, "GELU": 150, "ATAN2": 156, "SIGN": 158, "BITWISE_XOR": 160, "RIGHT_SHIFT": 161,
+    "REDUCE_ALL": 140, "GELU": 150, "ATAN2": 156, "SIGN": 158, "BITWISE_XOR": 160, "RIGHT_SHIFT": 161, "WHILE": 119,
+    "DYNAMIC_UPDATE_SLICE": 151, "UNIDIRECTIONAL_SEQUENCE_LSTM": 44,
 }  # fmt: skip
 
 #: An option field: (slot, flatbuffers scalar type, default). ``ints`` is a vector of int32.
@@ -115,7 +116,12 @@ OPTIONS: Final[dict[str, tuple[int, dict[str, Field]]]] = {
     "SplitVOptions": (79, {"num_splits": (0, "Int32", 0)}),
     "ReverseV2Options": (81, {}),
     "CosOptions": (84, {}),
+    "UnidirectionalSequenceLSTMOptions": (71, {
+        "activation": (0, "Int8", 0), "cell_clip": (1, "Float32", 0.0), "proj_clip": (2, "Float32", 0.0),
+        "time_major": (3, "Bool", 0),
+    }),
     "HardSwishOptions": (91, {}),
+    "WhileOptions": (93, {"cond_subgraph_index": (0, "Int32", 0), "body_subgraph_index": (1, "Int32", 0)}),
     "SelectV2Options": (98, {}),
     "BatchMatMulOptions": (101, {"adj_x": (0, "Bool", 0), "adj_y": (1, "Bool", 0)}),
     "CumsumOptions": (102, {"exclusive": (0, "Bool", 0), "reverse": (1, "Bool", 0)}),
@@ -125,6 +131,7 @@ OPTIONS: Final[dict[str, tuple[int, dict[str, Field]]]] = {
         "activation": (4, "Int8", 0), "dilation_d": (5, "Int32", 1), "dilation_w": (6, "Int32", 1), "dilation_h": (7, "Int32", 1),
     }),
     "GeluOptions": (116, {"approximate": (0, "Bool", 0)}),
+    "DynamicUpdateSliceOptions": (117, {}),
     "ATan2Options": (122, {}),
     "SignOptions": (123, {}),
     "BitwiseXorOptions": (125, {}),

@@ -44,7 +44,7 @@ class TFLiteTarget:
         signature = Signature(
             _ports(graph.input_names, graph.inputs), _ports(graph.output_names, graph.outputs)
         )
-        ops = Counter(operator.builtin for operator in program.operators)
+        ops = Counter(operator.builtin for part in program.subgraphs for operator in part.operators)
         return Artifact(MAIN, (MAIN,), signature, {"ops": dict(sorted(ops.items()))})
 
     def tolerance(self, options: Mapping[str, Any]) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 
 from kexport.ir import Constant
 from kexport_targets.tflite import schema
-from kexport_targets.tflite.program import Operator, Program, Tensor
+from kexport_targets.tflite.program import Operator, Program, Subgraph, Tensor
 
 #: Of every vector's first byte in the file; kernels load weights with aligned instructions
 #: (schema.fbs: "Buffer.data (force_align: 16)"); 64 is a cache line.
@@ -109,20 +109,12 @@ def _tables(program: Program, outside: bool) -> tuple[bytes, dict[int, int]]:
     """The flatbuffer without contents, and for each buffer that has some the position of what is to be filled in."""
     t = _Tables()
     codes: dict[tuple[str, int], int] = {}
-    operators = [_operator(t, operator, codes) for operator in program.operators]
-    tensors = [_tensor(t, tensor) for tensor in program.tensors]
-    subgraph = t.table(6, [
-        (0, _OFFSET, t.vector(tensors), 0),
-        (1, _OFFSET, t.ints(program.inputs), 0),
-        (2, _OFFSET, t.ints(program.outputs), 0),
-        (3, _OFFSET, t.vector(operators), 0),
-        (4, _OFFSET, t.text("main"), 0),
-    ])  # fmt: skip
+    subgraphs = [_subgraph(t, part, codes) for part in program.subgraphs]
     buffers = [_buffer(t, constant, outside) for constant in program.buffers]
     model = t.table(10, [
         (0, "Uint32", schema.SCHEMA_VERSION, 0),
         (1, _OFFSET, t.vector([_operator_code(t, *code) for code in codes]), 0),
-        (2, _OFFSET, t.vector([subgraph]), 0),
+        (2, _OFFSET, t.vector(subgraphs), 0),
         (3, _OFFSET, t.text("kexport"), 0),
         (4, _OFFSET, t.vector(buffers), 0),
         (7, _OFFSET, t.vector([_signature(t, program)]), 0),
@@ -136,6 +128,18 @@ def _tables(program: Program, outside: bool) -> tuple[bytes, dict[int, int]]:
         if constant is not None
     }
     return raw, slots
+
+
+def _subgraph(t: _Tables, part: Subgraph, codes: dict[tuple[str, int], int]) -> int:
+    operators = [_operator(t, operator, codes) for operator in part.operators]
+    tensors = [_tensor(t, tensor) for tensor in part.tensors]
+    return t.table(6, [
+        (0, _OFFSET, t.vector(tensors), 0),
+        (1, _OFFSET, t.ints(part.inputs), 0),
+        (2, _OFFSET, t.ints(part.outputs), 0),
+        (3, _OFFSET, t.vector(operators), 0),
+        (4, _OFFSET, t.text(part.name), 0),
+    ])  # fmt: skip
 
 
 def _field_position(raw: bytes, table: int, slot: int) -> int:
@@ -204,8 +208,8 @@ def _signature(t: _Tables, program: Program) -> int:
         entries = zip(names, tensors, strict=True)
         return t.vector([t.table(2, [(0, _OFFSET, t.text(n), 0), (1, "Uint32", i, 0)]) for n, i in entries])
 
-    inputs = maps(program.input_names, program.inputs)
-    outputs = maps(program.output_names, program.outputs)
+    inputs = maps(program.input_names, program.main.inputs)
+    outputs = maps(program.output_names, program.main.outputs)
     return t.table(
         5, [(0, _OFFSET, inputs, 0), (1, _OFFSET, outputs, 0), (2, _OFFSET, t.text(program.signature), 0)]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kexport.ir import Graph
-from kexport_targets.tflite.emit import convolution, elementwise, shape
+from kexport_targets.tflite.emit import convolution, elementwise, loop, shape
 from kexport_targets.tflite.emit.emitter import Emitter, emits, emittable_ops
 from kexport_targets.tflite.program import Program
 
@@ -15,13 +15,13 @@ def emit_program(graph: Graph, *, float16: bool = False) -> Program:
         kexport.errors.UnsupportedOpError: an op or dtype has no place in the format.
     """
     emitter = Emitter(graph, float16=float16)
-    program = emitter.program
-    program.inputs = [emitter.tensor(value) for value in graph.inputs]
+    emitter.subgraph.inputs = [emitter.tensor(value) for value in graph.inputs]
     for node in graph.nodes:
         emitter.emit(node)
-    program.outputs = [emitter.tensor(value) for value in graph.outputs]
+    emitter.subgraph.outputs = [emitter.tensor(value) for value in graph.outputs]
+    program = emitter.program
     program.input_names, program.output_names = graph.input_names, graph.output_names
     return program
 
 
-__all__ = ["Emitter", "convolution", "elementwise", "emit_program", "emits", "emittable_ops", "shape"]
+__all__ = ["Emitter", "convolution", "elementwise", "emit_program", "emits", "emittable_ops", "loop", "shape"]

@@ -10,19 +10,40 @@ import numpy as np
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Constant, Graph, Node, TensorType, Value
 from kexport_targets.tflite import schema
-from kexport_targets.tflite.program import Operator, Program, Tensor
+from kexport_targets.tflite.program import Operator, Program, Subgraph, Tensor
 
 
 class Emitter:
-    """Builds the program of one graph. Rules add operators with :meth:`op`."""
+    """Builds one subgraph of a program (a new one, where none is given). Rules add operators with :meth:`op`."""
 
-    def __init__(self, graph: Graph, *, float16: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, *, float16: bool = False, program: Program | None = None, name: str = "main"
+    ) -> None:
         self.graph = graph
-        self.program = Program(graph.name)
+        self.program = program or Program(graph.name)
+        self.subgraph = Subgraph(name)
+        self.program.subgraphs.append(self.subgraph)
         self._tensors: dict[Value, int] = {}
         self._made: dict[Hashable, int] = {}
+        self._readers: set[Value] | None = None
         self._float16 = float16
         self._origin = ""
+
+    def nested(self, graph: Graph, name: str) -> Emitter:
+        """An emitter of another subgraph of the program, for a loop's body."""
+        return Emitter(graph, float16=self._float16, program=self.program, name=name)
+
+    @property
+    def index(self) -> int:
+        """The subgraph's position in the program."""
+        return self.program.subgraphs.index(self.subgraph)
+
+    def reads(self, value: Value) -> bool:
+        """Whether a node of the graph reads ``value``, or it is an output."""
+        if self._readers is None:
+            self._readers = {v for node in self.graph.nodes for v in node.inputs if v is not None}
+            self._readers.update(self.graph.outputs)
+        return value in self._readers
 
     def emit(self, node: Node) -> None:
         """Add the operators of ``node``.
@@ -52,7 +73,7 @@ class Emitter:
         """Add an operator; inputs are values, tensor indices or None where one is absent."""
         ins = tuple(-1 if v is None else v if isinstance(v, int) else self.tensor(v) for v in inputs)
         outs = tuple(v if isinstance(v, int) else self.tensor(v) for v in outputs)
-        self.program.operators.append(Operator(builtin, version, ins, outs, options, values))
+        self.subgraph.operators.append(Operator(builtin, version, ins, outs, options, values))
 
     def tensor(self, value: Value) -> int:
         """The index of the value's tensor, added when first asked for."""
@@ -101,14 +122,14 @@ class Emitter:
     def _raw_constant(self, constant: Constant, name: str) -> int:
         self.program.buffers.append(constant)
         row = Tensor(name, constant.dtype, constant.shape, buffer=len(self.program.buffers) - 1)
-        self.program.tensors.append(row)
-        return len(self.program.tensors) - 1
+        self.subgraph.tensors.append(row)
+        return len(self.subgraph.tensors) - 1
 
     def _half_tensor(self, constant: Constant, name: str) -> int:
         """The contents in half precision, and an operator that widens them: as runtimes expect float16 weights."""
         half = self._raw_constant(constant.map(_to_half(name), dtype="float16"), f"{name}/float16")
-        self.program.tensors.append(Tensor(name, "float32", constant.shape))
-        wide = len(self.program.tensors) - 1
+        self.subgraph.tensors.append(Tensor(name, "float32", constant.shape))
+        wide = len(self.subgraph.tensors) - 1
         self.op("DEQUANTIZE", [half], [wide], "DequantizeOptions", version=3)
         return wide
 
@@ -119,8 +140,8 @@ class Emitter:
         signature = None if known else tuple(dim if isinstance(dim, int) else -1 for dim in dims)
         if dtype not in schema.TENSOR_TYPES:
             raise UnsupportedOpError(f"Layer {self._origin!r}: TFLite has no tensors of {dtype}.")
-        self.program.tensors.append(Tensor(name, dtype, shape, signature))
-        return len(self.program.tensors) - 1
+        self.subgraph.tensors.append(Tensor(name, dtype, shape, signature))
+        return len(self.subgraph.tensors) - 1
 
 
 #: Constants of fewer elements stay float32: what they would save is less than the operator costs.

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kexport.ir import Graph
+from kexport.ir.ops.loop import bodies
 from kexport.passes import (
+    Pass,
+    as_pass,
     common_subexpressions,
     constant_folding,
     crop_early,
@@ -44,7 +47,7 @@ FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_po
 #: The builtins whose SAME padding can take a pad over. An average pool's padding doesn't count, a pad's zeros do.
 PADDING = ("conv", "depthwise_conv", "max_pool")
 
-_PIPELINE = (
+_PIPELINE: tuple[Pass, ...] = (
     floats_in_float32,
     constant_folding,
     simplify,
@@ -61,6 +64,29 @@ _PIPELINE = (
     common_subexpressions,
     dead_code,
 )
+
+
+@as_pass("legalize_bodies")
+def legalize_bodies(graph: Graph) -> bool:
+    """Legalize the bodies of loops.
+
+    Given::
+
+        a = scan(x, h; body=(y = silu(x_t)))
+
+    Result::
+
+        a = scan(x, h; body=(y = mul(x_t, sigmoid(x_t))))
+    """
+    changed = False
+    for node in graph.nodes:
+        for body in bodies(node.attrs):
+            run_passes(body, _PIPELINE)
+            changed = True
+    return changed
+
+
+_PIPELINE = (*_PIPELINE, legalize_bodies)
 
 
 def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:

@@ -10,6 +10,7 @@ from typing import Final
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Constant, Graph, Node, Value, dtypes
+from kexport.ir.ops.loop import bodies
 from kexport.passes import Rewriter, as_pass
 from kexport_targets.tflite.legalize.registry import legalizes
 
@@ -200,11 +201,7 @@ def floats_in_float32(graph: Graph) -> bool:
     builder = Builder.for_graph(graph)
     outputs = [value.dtype for value in graph.outputs]
     before = _widened_inputs(graph, narrow, builder)
-    for node in graph.nodes:
-        node.attrs = {
-            key: "float32" if key == "dtype" and _is_narrow(value) else value
-            for key, value in node.attrs.items()
-        }
+    _widen_nodes(graph)
     for value in narrow - set(graph.inputs):
         _widen(value)
     graph.nodes = [*before, *graph.nodes]
@@ -223,6 +220,20 @@ def _widened_inputs(graph: Graph, narrow: set[Value], builder: Builder) -> list[
     made, builder.nodes = builder.nodes, []
     graph.replace_values(casts)
     return made
+
+
+def _widen_nodes(graph: Graph) -> None:
+    """Make the dtypes in attributes float32, and all of the loops' bodies."""
+    for node in graph.nodes:
+        node.attrs = {
+            key: "float32" if key == "dtype" and _is_narrow(value) else value
+            for key, value in node.attrs.items()
+        }
+        for body in bodies(node.attrs):
+            _widen_nodes(body)
+            for value in _values(body):
+                if _is_narrow(value.dtype):
+                    _widen(value)
 
 
 def _is_narrow(dtype: object) -> bool:
