@@ -258,10 +258,11 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
         not module
         and ctx.provenance.keras_major == 3
         and ctx.provenance.format == "h5"
-        and not config.keys() & {"trainable", "dtype"}
+        and "trainable" not in config
+        and class_name != "InputLayer"
         and ">" not in class_name
     ):
-        # Legacy .h5 files of Keras 3 name no modules; operations of keras.ops have neither argument, layers have both.
+        # Legacy .h5 files of Keras 3 name no modules; every layer but an input layer has the argument, no operation does.
         module = "keras.ops"
     children = _children(config, ctx, path, depth)
     if module and ".ops" in module:
