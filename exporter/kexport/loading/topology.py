@@ -244,6 +244,37 @@ def _declared_shape(first: LayerSpec, raw: Any, body: Mapping[str, Any]) -> Any:
     return built.get("input_shape") if isinstance(built, Mapping) else None
 
 
+#: The operations that take a dtype (classes in keras/src/ops with that argument, 3.15); no layer has such a name.
+_OPERATIONS_OF_A_DTYPE = frozenset(
+    [
+        *[
+            "Arange",
+            "Array",
+            "Cast",
+            "ConvertToTensor",
+            "Cumprod",
+            "Cumsum",
+            "EmptyLike",
+            "Full",
+            "FullLike",
+            "Geomspace",
+        ],
+        *[
+            "Linspace",
+            "Logspace",
+            "MultiHot",
+            "Nancumprod",
+            "Nancumsum",
+            "OneHot",
+            "OnesLike",
+            "Prod",
+            "SaturateCast",
+        ],
+        *["View", "ZerosLike"],
+    ]
+)
+
+
 def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, depth: int) -> LayerSpec:
     """The layer that a serialized one describes, without calls and weights."""
     class_name = ctx.text(raw.get("class_name"), f"The class_name of layer {path!r}")
@@ -259,10 +290,10 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
         and ctx.provenance.keras_major == 3
         and ctx.provenance.format == "h5"
         and "trainable" not in config
-        and class_name != "InputLayer"
+        and ("dtype" not in config or class_name in _OPERATIONS_OF_A_DTYPE)
         and ">" not in class_name
     ):
-        # Legacy .h5 files of Keras 3 name no modules; every layer but an input layer has the argument, no operation does.
+        # Legacy .h5 files of Keras 3 name no modules; operations of keras.ops are never trainable, layers have a dtype.
         module = "keras.ops"
     children = _children(config, ctx, path, depth)
     if module and ".ops" in module:
