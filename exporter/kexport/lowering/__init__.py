@@ -3,6 +3,8 @@
 from kexport.lowering import (  # registers
     activation_layers,
     application_layers,
+    attention,
+    conv_lstm,
     convolution,
     dense,
     merging,
@@ -24,6 +26,8 @@ __all__ = [
     "Context",
     "activation_layers",
     "application_layers",
+    "attention",
+    "conv_lstm",
     "convolution",
     "dense",
     "known_layers",

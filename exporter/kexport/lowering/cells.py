@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kexport.ir import Value
+from kexport.ir import Shape, Value
 from kexport.lowering.activations import apply_activation
 from kexport.lowering.arguments import integer
 from kexport.lowering.registry import Context
@@ -21,12 +21,12 @@ from kexport.lowering.registry import Context
 class Cell(Protocol):
     """A cell. ``project`` does, for many steps at once, what does not depend on the states."""
 
-    def sizes(self) -> list[int]:
-        """The elements of each state, a sample."""
+    def shapes(self, x: Value) -> list[Shape]:
+        """The shapes of the states for a projected sequence ``x`` (batch, time, …)."""
         ...
 
     def project(self, x: Value) -> Value:
-        """(…, features) to what :meth:`step` takes, (…, width)."""
+        """(batch, time, …) to what :meth:`step` takes, a step at a time."""
         ...
 
     def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
@@ -101,8 +101,8 @@ class _Weights:
 class _SimpleCell(_Weights):
     """``activation(x W + h U + b)``."""
 
-    def sizes(self) -> list[int]:
-        return [self.units]
+    def shapes(self, x: Value) -> list[Shape]:
+        return [(x.shape[0], self.units)]
 
     def project(self, x: Value) -> Value:
         return self.dense(x, "kernel", 0, self.units, bias=True)
@@ -116,8 +116,8 @@ class _SimpleCell(_Weights):
 class _LSTMCell(_Weights):
     """``c = f c + i g``, ``h = o activation(c)`` with the gates i, f, g, o of ``x W + h U + b``."""
 
-    def sizes(self) -> list[int]:
-        return [self.units] * 2
+    def shapes(self, x: Value) -> list[Shape]:
+        return [(x.shape[0], self.units)] * 2
 
     def project(self, x: Value) -> Value:
         return self.dense(x, "kernel", 0, 4 * self.units, bias=True)
@@ -136,8 +136,8 @@ class _LSTMCell(_Weights):
 class _GRUCell(_Weights):
     """``h = z h + (1 - z) g`` with the gates z, r; g reads the state reset by r, before its kernel or after."""
 
-    def sizes(self) -> list[int]:
-        return [self.units]
+    def shapes(self, x: Value) -> list[Shape]:
+        return [(x.shape[0], self.units)]
 
     @property
     def reset_after(self) -> bool:
@@ -171,8 +171,8 @@ class _Stacked:
 
     cells: Sequence[Cell]
 
-    def sizes(self) -> list[int]:
-        return [size for cell in self.cells for size in cell.sizes()]
+    def shapes(self, x: Value) -> list[Shape]:
+        return [shape for cell in self.cells for shape in cell.shapes(x)]
 
     def project(self, x: Value) -> Value:
         return self.cells[0].project(x)
@@ -180,7 +180,7 @@ class _Stacked:
     def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
         rest, after = list(states), []
         for index, cell in enumerate(self.cells):
-            own = [rest.pop(0) for _ in cell.sizes()]
+            own = [rest.pop(0) for _ in cell.shapes(x)]
             x, new = cell.step(x if index == 0 else cell.project(x), own)
             after += new
         return x, after

@@ -17,16 +17,7 @@ from kexport.ir import Builder, Value
 from kexport.loading.spec import LayerSpec, Provenance
 
 #: Their result depends on the mask, and how is not lowered.
-UNLOWERED = frozenset(
-    [
-        "AdditiveAttention",
-        "Attention",
-        "GroupQueryAttention",
-        "GroupedQueryAttention",
-        "MultiHeadAttention",
-        "Softmax",
-    ]
-)
+UNLOWERED = frozenset(["Softmax"])
 
 #: Join the masks of their inputs.
 MERGES = frozenset(["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])

@@ -40,19 +40,16 @@ def run_cell(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: 
     states after it; ``go_backwards`` from the last step to the first, the outputs in that order."""
     if x.rank < 3:
         raise ctx.error(f"It takes (batch, time, features). Received: {x.type}")
-    batch = x.shape[0]
-    first = list(states) or [zeros(ctx, (batch, size), ctx.compute_dtype) for size in cell.sizes()]
-    shapes = [(batch, size) for size in cell.sizes()]
-    if len(first) != len(shapes) or any(
-        s.shape[1:] != shape[1:] for s, shape in zip(first, shapes, strict=False)
-    ):
-        raise ctx.error(
-            f"Its initial states are {', '.join(map(dims.format_shape, shapes))}. Received: {', '.join(str(s.type) for s in first)}"
-        )
     if _flag(ctx, "go_backwards"):
         x = ctx.b.op("reverse", x, axes=(1,))
         mask = None if mask is None else ctx.b.op("reverse", mask, axes=(1,))
-    sequences = [time_major(ctx, cell.project(x))]
+    projected = cell.project(x)
+    shapes = cell.shapes(projected)
+    first = list(states) or [zeros(ctx, shape, ctx.compute_dtype) for shape in shapes]
+    if len(first) != len(shapes) or any(s.shape[1:] != w[1:] for s, w in zip(first, shapes, strict=False)):
+        wanted = ", ".join(map(dims.format_shape, shapes))
+        raise ctx.error(f"Its initial states are {wanted}. Received: {', '.join(str(s.type) for s in first)}")
+    sequences = [time_major(ctx, projected)]
 
     def step(values: list[Value], before: list[Value]) -> tuple[list[Value], list[Value]]:
         output, after = cell.step(values[0], before)
@@ -62,23 +59,20 @@ def run_cell(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: 
     if mask is not None:
         more, run = masked(time_major(ctx, mask), step, ctx, zero=_flag(ctx, "zero_output_for_mask"))
         sequences = [*more, *sequences]
-        first.append(zeros(ctx, (batch, _width(ctx, cell)), ctx.compute_dtype))
+        first.append(zeros(ctx, shapes[_output_state(cell, projected)], ctx.compute_dtype))
     (outputs,), last = scan(ctx, sequences, first, run)
-    final = last[-1] if mask is not None else last[_output_state(cell)]
+    final = last[-1] if mask is not None else last[_output_state(cell, projected)]
     return [time_major(ctx, outputs), final, *last[: len(shapes)]]
 
 
-def _output_state(cell: Cell) -> int:
+def _output_state(cell: Cell, x: Value) -> int:
     """The state that is the output too: that of the last cell of a stack, whose first state is its output."""
     cells = getattr(cell, "cells", None)
-    return 0 if cells is None else len(cell.sizes()) - len(cells[-1].sizes())
+    return 0 if cells is None else len(cell.shapes(x)) - len(cells[-1].shapes(x))
 
 
-def _width(ctx: Context, cell: Cell) -> int:
-    return cell.sizes()[_output_state(cell)]
-
-
-def _recurrent(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]:
+def lower_cell(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]:
+    """What a recurrent layer of that cell returns."""
     refuse_training(ctx)
     x = inputs[0]
     mask = ctx.mask(x)
@@ -92,7 +86,7 @@ def _recurrent(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]
 @lowers("SimpleRNN", "LSTM", "GRU")
 def lower_recurrent(ctx: Context, *inputs: Value) -> list[Value]:
     """The layer's own cell over time; a ``stateful`` layer starts from zeros, as Keras does after loading."""
-    return _recurrent(ctx, cell_of(ctx, f"{ctx.layer.class_name}Cell"), inputs)
+    return lower_cell(ctx, cell_of(ctx, f"{ctx.layer.class_name}Cell"), inputs)
 
 
 @lowers("RNN")
@@ -103,8 +97,8 @@ def lower_rnn(ctx: Context, *inputs: Value) -> list[Value]:
         raise ctx.error("It has a cell. Received: none")
     if "cell" in children:
         child = children["cell"]
-        return _recurrent(ctx, cell_of(replace(ctx, layer=child), child.class_name), inputs)
-    return _recurrent(ctx, cell_of(ctx, "StackedRNNCells"), inputs)
+        return lower_cell(ctx, cell_of(replace(ctx, layer=child), child.class_name), inputs)
+    return lower_cell(ctx, cell_of(ctx, "StackedRNNCells"), inputs)
 
 
 @lowers("Bidirectional")
