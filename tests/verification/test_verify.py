@@ -13,7 +13,7 @@ from kexport.ir import Builder, Graph, TensorType, Value, symbol
 from kexport.ir.evaluate import evaluate
 from kexport.reference import Golden
 from kexport.verification import verify
-from kexport.verification.bounds import output_bounds
+from kexport.verification.bounds import output_bounds, reference_tolerance
 from support.graphs import graph_of
 from support.numpy_runtime import NumpyRuntime
 
@@ -185,3 +185,12 @@ def test_an_artifact_without_an_output_fails_the_export() -> None:
 
 def test_bounded_outputs_are_known() -> None:
     assert output_bounds(model(1)) == {"probabilities": 1.0}
+
+
+def test_a_reference_in_half_precision_is_no_more_exact_than_that() -> None:
+    def model(dtype: str) -> Graph:
+        return graph_of({"x": TensorType(dtype, (2,))}, lambda b, x: {"y": b.op("tanh", x)})
+
+    assert reference_tolerance(model("float32")) == 0
+    assert reference_tolerance(model("float16")) == 5e-3
+    assert reference_tolerance(model("bfloat16")) == 4e-2

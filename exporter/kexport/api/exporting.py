@@ -29,7 +29,7 @@ from kexport.errors import (
 from kexport.ir import Graph
 from kexport.reference import Golden, save_golden
 from kexport.verification import Drift, Verdict, localize, verify
-from kexport.verification.bounds import output_bounds
+from kexport.verification.bounds import output_bounds, reference_tolerance
 
 #: Called with what begins: ``progress("Lowering 156 layers")``.
 Progress = Callable[[str], None]
@@ -120,6 +120,8 @@ class _Job:
     runtime: Runtime
     options: dict[str, Any]
     bounds: dict[str, float] = field(default_factory=dict)
+    #: Of the error relative to an output's range: the target's rounding, or the reference's own where that is more.
+    tolerance: float = 0.0
     artifact: Artifact | None = None
     verdict: Verdict | None = None
     reason: str = ""
@@ -215,6 +217,7 @@ class _Run:
             if self.vectors is not None and job is jobs[0]:
                 self.vectors.prepare(own)
             job.bounds = output_bounds(own)
+            job.tolerance = max(job.target.tolerance(job.options), reference_tolerance(own))
             self.notify(f"Writing {job.target.name}")
             self._guarded(job, lambda job=job, own=own: self._emit(job, own))  # type: ignore[misc]
 
@@ -238,8 +241,7 @@ class _Run:
 
     def _verify(self, job: _Job, golden: Golden) -> None:
         self.notify(f"Running {job.target.name} on {job.runtime.name}")
-        tolerance = job.target.tolerance(job.options)
-        verdict = verify(job.emitted, job.runtime, golden, tolerance=tolerance, bounds=job.bounds)
+        verdict = verify(job.emitted, job.runtime, golden, tolerance=job.tolerance, bounds=job.bounds)
         if not verdict.passed:
             raise self._failed(job, verdict)
         job.verdict = verdict
@@ -307,7 +309,7 @@ class _Run:
             "options": job.options,
             "details": dict(artifact.details),
             "runtime": job.target.runtime,
-            "tolerance": job.target.tolerance(job.options),
+            "tolerance": job.tolerance,
             "bounds": job.bounds,
             "verified": job.verdict is not None,
             "reason": job.reason,
