@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +24,14 @@ def run_process(command: Sequence[str], log: Path) -> Run:
     Raises:
         RuntimeError: it failed; the message holds the end of what it printed.
     """
-    with log.open("wb") as sink:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    result = log.with_suffix(".measured")
+    launcher = [sys.executable, "-S", str(Path(__file__).with_name("launch.py")), str(result), str(log)]
+    subprocess.run([*launcher, *command], check=True)
+    wall, peak, code = result.read_text().split()
+    if int(code):
         tail = log.read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
-    return Run(wall, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{tail}")
+    return Run(float(wall), int(peak) * (1 if sys.platform == "darwin" else 1024))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ def load(source: str) -> Any:
     try:
         return keras.models.load_model(source, compile=False, custom_objects=known)
     except (TypeError, ValueError):
-        return keras.models.load_model(Path(source).with_suffix(".keras"), compile=False, custom_objects=known)
+        return keras.models.load_model(
+            Path(source).with_suffix(".keras"), compile=False, custom_objects=known
+        )
 
 
 def main() -> None:
