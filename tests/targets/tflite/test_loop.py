@@ -80,7 +80,7 @@ def test_what_nothing_reads_has_no_buffer(tmp_path: Path) -> None:
 
 def test_states_that_change_places_stay_or_are_constant(tmp_path: Path) -> None:
     def step(b: Builder, steps: list[Value], states: list[Value]) -> tuple[list[Value], list[Value]]:
-        a, c, d, e = states
+        a, c, d, _ = states
         ones = b.constant(np.ones((2, 3)), "float32")
         return [b.op("add", a, steps[0]), steps[0]], [c, a, d, ones]
 
