@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kexport.errors import UnsupportedOpError
 from kexport.ir import Array, Builder, Node, Value
 from kexport.passes import Rewriter
 from kexport_targets.tflite.legalize.registry import legalizes
@@ -16,6 +17,14 @@ def pad_spatial(b: Builder, x: Value, pads: Sequence[tuple[int, int]], value: fl
     return b.op("pad", x, pads=((0, 0), *pads, (0, 0)), value=value)
 
 
+def with_activation(b: Builder, node: Node, value: Value) -> Value:
+    """``value`` through the activation that ``node`` carries."""
+    activation = node.attrs["activation"]
+    if activation == "relu_n1_to_1":
+        return b.op("clip", value, min=-1.0, max=1.0)
+    return value if activation == "none" else b.op(activation, value)
+
+
 def pads_before(node: Node) -> tuple[tuple[int, int], ...] | None:
     """The explicit padding of a window op that has some; None where it has none, or pads ``same``."""
     padding = node.attrs["padding"]
@@ -24,6 +33,32 @@ def pads_before(node: Node) -> tuple[tuple[int, int], ...] | None:
 
 def _unpadded(node: Node) -> dict[str, object]:
     return {**node.attrs, "padding": ((0, 0),) * len(node.attrs["padding"])}
+
+
+@legalizes("conv", "depthwise_conv", "conv_transpose")
+def constant_kernel(node: Node, rewriter: Rewriter) -> None:
+    """Kernels lie in the file in another order than Keras's, and XNNPACK packs them once."""
+    if node.input(1).constant is None:
+        raise UnsupportedOpError(
+            f"Layer {node.origin!r}: in TFLite the kernel of a {node.op} is constant. Received: {node.input(1).type}, "
+            "computed by other layers.",
+            hint="Give the layer a kernel of its own.",
+        )
+
+
+@legalizes("depthwise_conv")
+def depthwise_3d(node: Node, rewriter: Rewriter) -> Value | None:
+    """A convolution of groups of one channel."""
+    kernel = node.input(1)
+    if kernel.rank != 5:
+        return None
+    assert kernel.constant is not None
+    groups = kernel.constant.shape[3]
+    shape = (*kernel.constant.shape[:3], 1, groups * kernel.constant.shape[4])
+    flat = rewriter.builder.constant(
+        kernel.constant.map(lambda k: np.reshape(k, shape), shape=shape), name="kernel"
+    )
+    return rewriter.builder.op("conv", node.input(0), flat, *node.inputs[2:], **node.attrs, groups=groups)
 
 
 @legalizes("conv")
@@ -111,6 +146,15 @@ def _changed_kernel(
 
 
 @legalizes("conv_transpose")
+def activated(node: Node, rewriter: Rewriter) -> Value | None:
+    """TRANSPOSE_CONV carries an activation from version 4 on, later than the bias."""
+    if node.attrs["activation"] == "none":
+        return None
+    b = rewriter.builder
+    return with_activation(b, node, b.op(node.op, *node.inputs, **{**node.attrs, "activation": "none"}))
+
+
+@legalizes("conv_transpose")
 def dilated(node: Node, rewriter: Rewriter) -> Value | None:
     """TRANSPOSE_CONV does not dilate: the kernel gets its zeros here."""
     dilations = tuple(node.attrs["dilations"])
@@ -154,7 +198,7 @@ def cropped(node: Node, rewriter: Rewriter) -> Value | None:
     entries = zip(window, node.attrs["strides"], crops, strict=True)
     if not any(any(pair) for pair in crops) or all(fits_same(w, s, tuple(pair)) for w, s, pair in entries):
         return None
-    attrs = {**node.attrs, "crops": ((0, 0),) * len(crops), "activation": "none"}
+    attrs = {**node.attrs, "crops": ((0, 0),) * len(crops)}
     full = rewriter.builder.op("conv_transpose", *node.inputs, **attrs)
     begin = (0, *(before for before, _ in crops), 0)
     end = (None, *(-after if after else None for _, after in crops), None)

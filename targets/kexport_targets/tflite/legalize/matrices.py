@@ -6,10 +6,23 @@ import numpy as np
 
 from kexport.ir import Node, Value, dims
 from kexport.passes import Rewriter
+from kexport_targets.tflite.legalize.convolution import with_activation
 from kexport_targets.tflite.legalize.registry import legalizes
 
 #: BATCH_MATMUL takes up to this rank (LiteRT tflite/kernels/batch_matmul.cc, Prepare, commit f67457790c9c).
 MATMUL_RANK = 5
+
+
+@legalizes("dense")
+def computed_kernel(node: Node, rewriter: Rewriter) -> Value | None:
+    """FULLY_CONNECTED wants its kernel turned round, which a constant is in the file: a computed one is for BATCH_MATMUL."""
+    x, kernel, b = node.input(0), node.input(1), rewriter.builder
+    if kernel.constant is not None:
+        return None
+    product = b.op("matmul", x if x.rank > 1 else b.op("expand_dims", x, axes=(0,)), kernel)
+    product = product if x.rank > 1 else b.op("squeeze", product, axes=(0,))
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    return with_activation(b, node, product if bias is None else b.op("add", product, bias))
 
 
 @legalizes("matmul")

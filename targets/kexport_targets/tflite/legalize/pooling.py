@@ -12,7 +12,7 @@ from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Node, Value, dims, dtypes
 from kexport.passes import Rewriter
 from kexport.passes.padding import same_padding
-from kexport_targets.tflite.legalize.convolution import pad_spatial, pads_before
+from kexport_targets.tflite.legalize.convolution import pad_spatial, pads_before, with_activation
 from kexport_targets.tflite.legalize.registry import legalizes
 
 
@@ -25,7 +25,7 @@ def three_dimensions(node: Node, rewriter: Rewriter) -> Value | None:
         return None
     batch, depth, height, width, channels = x.shape
     merged = b.op("reshape", x, shape=(dims.multiply(batch, depth), height, width, channels))
-    flat = b.op(node.op, merged, **_only(node, (1, 2)))
+    flat = b.op(node.op, merged, **{**_only(node, (1, 2)), "activation": "none"})
     _, rows, columns, _ = flat.shape
     planes = b.op("reshape", flat, shape=(batch, depth, dims.multiply(rows, columns), channels))
     pooled = b.op(node.op, planes, **_only(node, (0, None)))
@@ -69,26 +69,27 @@ def padded_mean(node: Node, rewriter: Rewriter) -> Value | None:
     means = b.op("avg_pool", pad_spatial(b, node.input(0), pads), **{**attrs, "activation": "none"})
     if not counts:
         means = b.op("div", means, _shares(node, pads, attrs, b))
-    return _activated(node, means, b)
-
-
-def _activated(node: Node, value: Value, b: Builder) -> Value:
-    activation = node.attrs["activation"]
-    if activation == "relu_n1_to_1":
-        return b.op("clip", value, min=-1.0, max=1.0)
-    return value if activation == "none" else b.op(activation, value)
+    return with_activation(b, node, means)
 
 
 def _counted_same(node: Node, rewriter: Rewriter) -> Value:
-    """TensorFlow's padding where it counts as zeros: its pads must be known."""
-    x = node.input(0)
+    """TensorFlow's padding where it counts as zeros. Where unknown lengths decide how much there is, a depthwise convolution
+    that adds up its window pads like that."""
+    x, b = node.input(0), rewriter.builder
     pads = same_padding(node, x.shape[1:-1])
-    if pads is None:
+    if pads is not None:
+        return b.op("avg_pool", x, **{**node.attrs, "padding": pads})
+    channels = x.shape[-1]
+    if not isinstance(channels, int):
         raise UnsupportedOpError(
-            f"Layer {node.origin!r}: a mean that counts its padding needs known lengths in TFLite. Received: {x.type}.",
+            f"Layer {node.origin!r}: a mean that counts its padding needs known lengths or known channels in TFLite. "
+            f"Received: {x.type}.",
             hint="Give the dimension a length with --dim.",
         )
-    return rewriter.builder.op("avg_pool", x, **{**node.attrs, "padding": pads})
+    window = tuple(node.attrs["window"])
+    kernel = b.constant(np.full((*window, channels, 1), 1 / math.prod(window)), x.dtype, name="mean")
+    attrs = {key: node.attrs[key] for key in ("strides", "padding", "activation", "data_format")}
+    return b.op("depthwise_conv", x, kernel, None, **attrs, dilations=(1, 1))
 
 
 def _shares(node: Node, pads: Sequence[tuple[int, int]], attrs: dict[str, Any], b: Builder) -> Value:
