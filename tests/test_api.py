@@ -57,7 +57,7 @@ def test_an_export_with_golden_vectors(model: Path, golden: Path) -> None:
 @pytest.mark.parametrize("more", ["", "golden='tiny.npz'"])
 def test_tensorflow_is_not_imported_by_an_export(model: Path, golden: Path, more: str) -> None:
     """In a process of its own: other tests of this one may have imported it."""
-    code = f"import sys, kexport; kexport.export('tiny.h5', {more}); sys.exit('tensorflow' in sys.modules)"
+    code = f"import sys, kexport; kexport.export('tiny.h5', {more}); sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -430,7 +430,6 @@ def test_the_models_own_keras_is_the_reference(model: Path, tmp_path: Path) -> N
     golden = load_golden(result.golden)
     np.testing.assert_allclose(golden.outputs["scores"], tiny.predict(np.eye(4, dtype=np.float32)), atol=1e-6)
     assert not golden.layers
-    assert "keras" not in sys.modules
     recorded = kexport.record(model, tmp_path / "golden.npz", layers=True)
     assert set(recorded.golden.layers) >= {"hidden", "scores"}
     assert kexport.verify(result.folder, golden=recorded.path).passed
