@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from kexport.errors import KexportError, ModelReadError, UnsafeModelError, UsageError
 from kexport.loading import load
+from kexport.loading.files import kind_of
 
 DENSE: dict[str, Any] = {
     "class_name": "Dense",
@@ -360,3 +361,10 @@ def test_damaged_bytes_end_in_a_kexport_error_or_load(
                 weight.numpy()
     except KexportError:
         pass
+
+
+@pytest.mark.parametrize("offset", [512, 2048])
+def test_an_archive_whose_weights_stand_where_hdf5_files_may_begin(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"PK\x03\x04".ljust(offset, b"\0") + b"\x89HDF\r\n\x1a\n" + bytes(64))
+    assert kind_of(path) == "zip"

@@ -37,10 +37,11 @@ def kind_of(path: Path) -> str:
         raise ModelReadError(f"{str(path)!r} can't be a file: {error}.") from error
     if not head:
         raise ModelReadError(f"{path}: The file is empty.", hint=TRUNCATED_HINT)
-    if head.startswith(_HDF5) or _has_user_block(path, size):
-        return "hdf5"
+    # An archive first: the HDF5 of its weights may stand where that of a file with a user block would.
     if head.startswith(_ZIP):
         return "zip"
+    if head.startswith(_HDF5) or _has_user_block(path, size):
+        return "hdf5"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return "json"
     raise ModelReadError(
