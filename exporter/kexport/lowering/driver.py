@@ -152,10 +152,19 @@ class _Driver:
             raise ctx.error(f"It is called on tensors. Received: {args!r}")
         # An operation may have a number first (``2 - x``) or its tensors by keyword.
         inputs = list(_values(args[:1])) or every
-        self._masks.before(layer, every)
+        operation = is_operation(layer)
+        if not operation:
+            self._masks.before(layer, every)
         result = rule(ctx, *inputs)
         outputs = result if isinstance(result, list) else [result]
-        self._masks.after(layer, every, outputs)
+        if not operation:
+            self._masks.after(layer, every, outputs)
+        # What an operation returns has no mask, even where it is its input unchanged.
+        masked = [operation and self._masks.of(value) is not None for value in outputs]
+        outputs = [
+            self.builder.op("identity", value) if mask else value
+            for value, mask in zip(outputs, masked, strict=True)
+        ]
         for value in outputs:
             _check_lengths(ctx, value)
         return outputs

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from kexport.ir import Value
-from kexport.lowering.operations.operands import arguments, cast, option, promoted, reduced_axes, tensor
+from kexport.lowering.operations.indexing import take_along
+from kexport.lowering.operations.operands import (
+    arguments,
+    cast,
+    flag,
+    flattened,
+    option,
+    promoted,
+    reduced_axes,
+    tensor,
+)
 from kexport.lowering.registry import Context, lowers
 
 _COMPARISONS = {
@@ -47,6 +57,24 @@ def lower_test(ctx: Context, *inputs: Value) -> Value:
     """Whether any, or all, of the elements over ``axis`` are not 0."""
     x = tensor(ctx, arguments(ctx, "x")[0], "bool")
     axes = reduced_axes(ctx, option(ctx, "axis"), x.rank)
-    return ctx.b.op(
-        _TESTS[ctx.layer.class_name], x, axes=axes, keepdims=bool(option(ctx, "keepdims", default=False))
-    )
+    return ctx.b.op(_TESTS[ctx.layer.class_name], x, axes=axes, keepdims=flag(ctx, "keepdims"))
+
+
+@lowers("ops.IsIn")
+def lower_is_in(ctx: Context, *inputs: Value) -> Value:
+    """Whether each element of x1 is among x2; with ``invert`` whether it is not."""
+    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"))
+    each = ctx.b.op("expand_dims", left, axes=(left.rank,))
+    found = ctx.b.op("reduce_any", ctx.b.op("equal", each, flattened(ctx, right)), axes=(left.rank,))
+    return ctx.b.op("logical_not", found) if flag(ctx, "invert") else found
+
+
+@lowers("ops.InTopK")
+def lower_in_top_k(ctx: Context, *inputs: Value) -> Value:
+    """Whether fewer than k predictions are above the target's."""
+    targets, predictions = arguments(ctx, "targets", "predictions")
+    table = tensor(ctx, predictions)
+    column = ctx.b.op("expand_dims", cast(ctx, tensor(ctx, targets), "int32"), axes=(1,))
+    above = ctx.b.op("greater", table, take_along(ctx, table, column, 1))
+    count = ctx.b.op("reduce_sum", cast(ctx, above, "int32"), axes=(1,))
+    return ctx.b.op("less", count, ctx.b.scalar(int(option(ctx, "k")), count))

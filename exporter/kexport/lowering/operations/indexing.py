@@ -1,4 +1,4 @@
-"""Indexing: ``x[...]``."""
+"""Indexing: ``x[...]``, taking and gathering, windows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from kexport.ir import Value, dtypes
-from kexport.lowering.operations.operands import arguments, length, tensor
+from kexport.ir import Dim, Value, dims, dtypes
+from kexport.ir.ops.elementwise import broadcast_shapes
+from kexport.lowering.arguments import normalized_axis
+from kexport.lowering.operations.operands import (
+    arguments,
+    array_of,
+    cast,
+    flattened,
+    length,
+    only,
+    option,
+    reshaped,
+    tensor,
+    transposed,
+)
 from kexport.lowering.registry import Context, lowers
 
 
@@ -150,3 +163,80 @@ def gathered_along(ctx: Context, x: Value, indices: Any, axis: int, *, batch_dim
         below = ctx.b.op("less", found, ctx.b.scalar(0, found))
         found = ctx.b.op("select", below, ctx.b.op("add", found, size), found)
     return ctx.b.op("gather", x, found, axis=axis, batch_dims=batch_dims)
+
+
+@lowers("ops.Take")
+def lower_take(ctx: Context, *inputs: Value) -> Value:
+    """``x`` at ``indices`` along ``axis``; of the flattened x for None."""
+    given, indices = arguments(ctx, "x", "indices")
+    x, axis = tensor(ctx, given), option(ctx, "axis")
+    if axis is None:
+        x, axis = flattened(ctx, x), 0
+    return gathered_along(ctx, x, indices, normalized_axis(ctx, axis, x.rank))
+
+
+@lowers("ops.TakeAlongAxis")
+def lower_take_along_axis(ctx: Context, *inputs: Value) -> Value:
+    """``result[i, j] = x[i, indices[i, j]]`` along ``axis``, the other dimensions broadcasting."""
+    given, found = arguments(ctx, "x", "indices")
+    x, indices = tensor(ctx, given), cast(ctx, tensor(ctx, found), "int32")
+    axis = option(ctx, "axis")
+    if axis is None:
+        return gathered_along(ctx, flattened(ctx, x), indices, 0)
+    return take_along(ctx, x, indices, normalized_axis(ctx, axis, x.rank))
+
+
+def take_along(ctx: Context, x: Value, indices: Value, axis: int) -> Value:
+    """``x`` at ``indices`` along ``axis``, for each place of the other dimensions, which broadcast."""
+    perm = (*(i for i in range(x.rank) if i != axis), axis)
+    table, places = transposed(ctx, x, perm), transposed(ctx, indices, perm)
+    lead = broadcast_shapes(table.shape[:-1], places.shape[:-1])
+    rows = dims.product(lead)
+    table, places = (
+        reshaped(ctx, _spread(ctx, value, (*lead, value.shape[-1])), (rows, value.shape[-1]))
+        for value in (table, places)
+    )
+    result = gathered_along(ctx, table, places, 1, batch_dims=1)
+    back = tuple(perm.index(i) for i in range(x.rank))
+    return transposed(ctx, reshaped(ctx, result, (*lead, places.shape[-1])), back)
+
+
+def _spread(ctx: Context, x: Value, shape: tuple[Dim, ...]) -> Value:
+    return x if x.shape == shape else ctx.b.op("broadcast_to", x, shape=shape)
+
+
+@lowers("ops.Slice", "ops.SliceUpdate")
+def lower_slice(ctx: Context, *inputs: Value) -> Value:
+    """``shape`` elements of ``inputs`` from ``start_indices`` on; those replaced by ``updates``."""
+    if ctx.layer.class_name == "Slice":
+        given, starts = arguments(ctx, "inputs", "start_indices")
+        return _window(ctx, tensor(ctx, given), _starts(ctx, starts), tuple(option(ctx, "shape")))
+    given, starts, new = arguments(ctx, "inputs", "start_indices", "updates")
+    x = tensor(ctx, given)
+    updates, begin = tensor(ctx, new, x.dtype), _starts(ctx, starts)
+    ends = tuple(a + length(ctx, updates, i) for i, a in enumerate(begin))
+    pads = tuple((a, length(ctx, x, i) - z) for i, (a, z) in enumerate(zip(begin, ends, strict=True)))
+    inside = np.zeros([length(ctx, x, i) for i in range(x.rank)], bool)
+    inside[tuple(slice(a, z) for a, z in zip(begin, ends, strict=True))] = True
+    whole = ctx.b.op("pad", updates, pads=pads, value=0)
+    return ctx.b.op("select", ctx.b.constant(inside, "bool", name="inside"), whole, x)
+
+
+def _starts(ctx: Context, starts: Any) -> tuple[int, ...]:
+    if isinstance(starts, list | tuple) and not any(isinstance(start, Value) for start in starts):
+        return tuple(int(start) for start in starts)
+    return tuple(int(start) for start in np.atleast_1d(array_of(ctx, starts)))
+
+
+def _window(ctx: Context, x: Value, begin: tuple[int, ...], shape: tuple[Any, ...]) -> Value:
+    end = tuple(None if size == -1 else a + size for a, size in zip(begin, shape, strict=True))
+    return ctx.b.op("slice", x, begin=begin, end=end, strides=(1,) * x.rank)
+
+
+@lowers("ops.ExtractSequences")
+def lower_extract_sequences(ctx: Context, *inputs: Value) -> Value:
+    """(..., time) to (..., count, ``sequence_length``): windows that start every ``sequence_stride`` elements."""
+    x, size, stride = only(ctx), int(option(ctx, "sequence_length")), int(option(ctx, "sequence_stride"))
+    starts = np.arange(0, length(ctx, x, x.rank - 1) - size + 1, stride)
+    found = (starts[:, None] + np.arange(size)).astype("int32")
+    return ctx.b.op("gather", x, ctx.b.constant(found, name="indices"), axis=x.rank - 1)

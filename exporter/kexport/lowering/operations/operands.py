@@ -30,6 +30,16 @@ def arguments(ctx: Context, *names: str) -> list[Any]:
     return [given.get(name) for name in names]
 
 
+def only(ctx: Context, name: str = "x") -> Value:
+    """The one argument of an operation that takes one, as a value."""
+    return tensor(ctx, arguments(ctx, name)[0])
+
+
+def flag(ctx: Context, name: str) -> bool:
+    """An option that is False where the file does not say."""
+    return bool(option(ctx, name))
+
+
 def option(ctx: Context, name: str, default: Any = None) -> Any:
     """What the operation was made with; ``default`` where the file does not say."""
     return ctx.layer.config.get(name, default)
@@ -69,6 +79,19 @@ def tensor(ctx: Context, item: Any, dtype: str | None = None) -> Value:
             return ctx.b.constant(np.asarray(item, dtypes.numpy_dtype(wanted)), wanted, name=name)
         return ctx.b.constant(np.asarray(item).astype(dtypes.numpy_dtype(wanted)), wanted, name=name)
     return cast(ctx, item, dtype or item.dtype)
+
+
+def scalar_of(ctx: Context, item: Any) -> float:
+    """A number that is known when exporting.
+
+    Raises:
+        LoweringError: it is a tensor that the model computes, or several numbers.
+    """
+    array = array_of(ctx, item)
+    if array.size != 1:
+        raise ctx.error(f"An argument is a number. Received: {item!r}")
+    number: float = array.reshape(()).item()
+    return number
 
 
 def cast(ctx: Context, x: Value, dtype: str) -> Value:
