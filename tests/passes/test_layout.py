@@ -211,6 +211,15 @@ def test_an_operand_that_broadcasts_does_not_decide_the_view() -> None:
     assert counts(graph)["transpose"] == 1
 
 
+def test_an_op_moved_beneath_a_view_may_be_there_already() -> None:
+    """Beneath the transpose the first tanh is the second one."""
+    net = Net(2, 4, 5)
+    inner = net.op("exp", net.x)
+    first_tanh = net.op("tanh", net.op("transpose", inner, perm=(0, 2, 1)))
+    graph = net.graph(first_tanh, net.op("tanh", inner))
+    assert ops(apply(graph, layout("channels_last"))) == ["exp", "tanh", "transpose"]
+
+
 def test_text_reader() -> None:
     net = first(BATCH, 2, 12, 12)
     graph = apply(net.graph(flatten_time(net)), layout("channels_last"))

@@ -224,10 +224,11 @@ class Mover:
         return True
 
     def _keep(self, node: Node) -> None:
-        inputs = [None if value is None else self.seen(value) for value in node.inputs]
-        if inputs != node.inputs:
-            self._rewired[node] = inputs
-        self._take(node)
+        if node not in self._taken:  # a node like it, moved beneath a view, may have become it
+            inputs = [None if value is None else self.seen(value) for value in node.inputs]
+            if inputs != node.inputs:
+                self._rewired[node] = inputs
+            self._take(node)
         for value in node.outputs:
             self._prepare(value)
 
