@@ -59,8 +59,7 @@ def _write_contents(
     for index, constant in enumerate(buffers):
         if constant is None:
             continue
-        array = np.ascontiguousarray(constant.numpy())
-        raw = array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
+        raw = _contents(constant)
         digest = hashlib.sha256(raw).digest()
         if digest not in written:
             start = -(-(end + 4) // ALIGNMENT) * ALIGNMENT
@@ -71,6 +70,17 @@ def _write_contents(
             written[digest] = (start, len(raw))
         places[index] = written[digest]
     return places
+
+
+def _contents(constant: Constant) -> memoryview:
+    """The bytes of a constant, little-endian as NumPy's are here. bfloat16, which NumPy holds as float32, is the upper half of
+    its bits, rounded to even (a NaN stays one)."""
+    array = np.ascontiguousarray(constant.numpy())
+    if constant.dtype == "bfloat16":
+        bits = array.view(np.uint32)
+        rounded = np.where(np.isnan(array), bits | 0x400000, bits + (0x7FFF + (bits >> 16 & 1)))
+        array = (rounded >> 16).astype(np.uint16)
+    return array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
 
 
 class _Tables:
