@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kexport.ir import Array, Builder, Dim, Value, symbol
-from targets.tflite.running import check
+from targets.tflite.running import Model, check, emit, graph_from
 
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 
@@ -309,6 +309,14 @@ def test_products(case):
         case["unknown"] == "batch" and len(places) == 1 and len(b) == len(a) and b[0] != 1
     )
     check(types, body, *(sized(more) for more in ((0, 2) if grows else (0,))))
+
+
+def test_a_left_operand_is_turned_round_first(tmp_path):
+    """XNNPACK takes no BATCH_MATMUL that does it."""
+    types = {"a": ("float32", (2, 3, 4)), "b": ("float32", (2, 3, 5))}
+    graph = graph_from(types, lambda b, x, y: b.op("matmul", x, y, transpose_a=True))
+    names = [name for name, _ in Model(emit(graph, tmp_path)).operations()]
+    assert names[:2] == ["TRANSPOSE", "BATCH_MATMUL"]
 
 
 @st.composite

@@ -26,10 +26,21 @@ def computed_kernel(node: Node, rewriter: Rewriter) -> Value | None:
 
 
 @legalizes("matmul")
+def turned_left(node: Node, rewriter: Rewriter) -> Value | None:
+    """XNNPACK leaves a BATCH_MATMUL alone that turns its left operand round (xnnpack_delegate.cc, VisitBatchMatMulNode), and
+    tflite-runtime 2.14 computes some wrongly that broadcast: a TRANSPOSE does it."""
+    if not node.attrs["transpose_a"]:
+        return None
+    a, build = node.input(0), rewriter.builder
+    turned = build.op("transpose", a, perm=(*range(a.rank - 2), a.rank - 1, a.rank - 2))
+    return build.op("matmul", turned, node.input(1), transpose_b=node.attrs["transpose_b"])
+
+
+@legalizes("matmul")
 def constant_matrix(node: Node, rewriter: Rewriter) -> Value | None:
     """A product with one constant matrix is a dense layer, whose weights kernels prepare once."""
     a, b = node.input(0), node.input(1)
-    if b.constant is None or b.rank != 2 or node.attrs["transpose_a"] or a.dtype != "float32":
+    if b.constant is None or b.rank != 2 or a.dtype != "float32":
         return None
     kernel = b
     if node.attrs["transpose_b"]:
