@@ -276,7 +276,8 @@ def _failures(dtype: str, folder: Path, cases: Mapping[str, Case] = CASES, make:
             if not _may_be_refused(name, dtype) or not error.hint:
                 failures.append(f"{name} in {dtype}: {error}")
             continue
-        inputs = {f"x{i}": _as_litert(array, dtype) for i, array in enumerate(arrays)}
+        ports = zip(graph.inputs, arrays, strict=True)
+        inputs = {f"x{i}": _as_litert(array, value.dtype) for i, (value, array) in enumerate(ports)}
         (place / "inputs").write_bytes(pickle.dumps(inputs))
         wanted[name] = truth, kinds
     run_apart(folder)
