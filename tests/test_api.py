@@ -370,7 +370,16 @@ def test_verify_without_golden_vectors(model: Path, golden: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "golden": 3, "targets": 4}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 200_000,
+        '{"format": 99}',
+        '{"format": 1}',
+        '{"format": 1, "golden": 3, "targets": 4}',
+    ],
 )
 def test_verify_of_a_damaged_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
@@ -384,6 +393,19 @@ def test_a_manifest_cannot_name_files_elsewhere(model: Path, golden: Path) -> No
     manifest["targets"]["tflite"]["main"] = "../../tiny.h5"
     result.manifest.write_text(json.dumps(manifest))
     with pytest.raises(errors.UsageError, match="outside the folder"):
+        kexport.verify(result.folder)
+
+
+@pytest.mark.parametrize("emptied", ["targets", "files"])
+def test_a_manifest_that_names_nothing_verifies_nothing(model: Path, golden: Path, emptied: str) -> None:
+    result = kexport.export(model, golden=golden)
+    manifest = json.loads(result.manifest.read_text())
+    if emptied == "targets":
+        manifest["targets"] = {}
+    else:
+        manifest["targets"]["tflite"]["files"] = []
+    result.manifest.write_text(json.dumps(manifest))
+    with pytest.raises(errors.UsageError, match="names no"):
         kexport.verify(result.folder)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -368,3 +369,26 @@ def test_an_archive_whose_weights_stand_where_hdf5_files_may_begin(tmp_path: Pat
     path = tmp_path / "m.keras"
     path.write_bytes(b"PK\x03\x04".ljust(offset, b"\0") + b"\x89HDF\r\n\x1a\n" + bytes(64))
     assert kind_of(path) == "zip"
+
+
+def test_weights_whose_sum_is_another_are_damaged(tmp_path: Path) -> None:
+    path = write_keras(tmp_path / "m.keras", MEMBERS)
+    data = bytearray(path.read_bytes())
+    where = data.index(np.ones((3, 2), "float32").tobytes())
+    data[where + 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelReadError, match="damaged: its CRC-32"):
+        load(path)
+
+
+def test_compressed_weights_are_looked_at_before_they_are_unpacked(tmp_path: Path) -> None:
+    members = {**MEMBERS, "model.weights.h5": b"\0" * 4096}
+    with pytest.raises(ModelReadError, match="is not HDF5 data"):
+        load(write_keras(tmp_path / "m.keras", members, zipfile.ZIP_DEFLATED))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.keras")
+    with pytest.raises(ModelReadError, match="regular file"):
+        load(tmp_path / "m.keras")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -235,3 +237,18 @@ def test_float_policies_cast_as_keras_does():
     assert [node.op for node in graph.nodes] == ["cast", "dense"]
     assert graph.outputs[0].dtype == "float16"
     np.testing.assert_array_equal(evaluate(graph, [np.ones((1, 4), np.float32)])[0], [[4, 4]])
+
+
+def test_a_kernel_of_other_units_than_the_config_says_is_refused():
+    spec = model(
+        [
+            input_layer("x", (None, 1)),
+            dense("d", X),
+        ],
+        ["x"],
+        ["d"],
+    )
+    wrong = {**spec.layer("d").config, "units": -4}
+    layers = [spec.layers[0], replace(spec.layer("d"), config=wrong)]
+    with pytest.raises(LoweringError, match="units=-4"):
+        lower(replace(spec, layers=tuple(layers)))

@@ -96,6 +96,11 @@ def test_nan_in_both_is_equal_and_reported() -> None:
     assert row.nan == 1
 
 
+def test_a_reference_without_a_finite_element_proves_nothing() -> None:
+    array = np.full((2, 3), np.nan)
+    assert "no finite element" in compare("y", array, array.copy(), tolerance=1e-5).problem
+
+
 @pytest.mark.parametrize(
     ("reference", "computed", "problem"),
     [

@@ -109,13 +109,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     hint = "Give the folder that `kexport --target … MODEL` wrote."
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{str(path)!r} is not a regular file.", hint=hint)
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(
             f"{str(folder)!r} is not an export: {str(path)!r}: {error.strerror}.", hint=hint
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(path)!r} is damaged: {error}.", hint=hint) from error
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION:

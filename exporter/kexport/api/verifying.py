@@ -42,6 +42,8 @@ def verify(
     try:
         vectors = read_golden(golden) if golden is not None else _own_golden(folder, manifest)
         rows = []
+        if not manifest["targets"]:
+            raise UsageError(f"The manifest of {str(folder)!r} names no artifact.", hint="Export again.")
         for name, entry in manifest["targets"].items():
             notify(f"Running {name} on {entry['runtime']}")
             rows.append(_row(folder, name, entry, vectors))
@@ -69,6 +71,8 @@ def _own_golden(folder: Path, manifest: Mapping[str, Any]) -> Golden:
 
 def _row(folder: Path, name: str, entry: Mapping[str, Any], golden: Golden) -> VerifyRow:
     main = _inside(folder, entry["main"])
+    if not entry["files"]:
+        raise UsageError(f"The manifest of {str(folder)!r} names no files of {name}.", hint="Export again.")
     problem = _damage(folder, entry["files"])
     if problem:
         return VerifyRow(name, main, None, problem)

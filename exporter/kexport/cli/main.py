@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import click
 from kexport import __version__
 from kexport.cli.commands import DefaultGroup
 from kexport.cli.console import show_error
-from kexport.errors import KexportError
+from kexport.errors import KexportError, UsageError
 
 INTERNAL_ERROR = 1
 INTERRUPTED = 130
@@ -71,19 +72,35 @@ def run(arguments: list[str]) -> int:
         # Whoever read our output has gone (`kexport … | head`). Python must not find that out again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            return _internal(error, debug=debug)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        show_error(f"Standard output can't be written: {error.strerror}.")
+        return UsageError.exit_code
     except Exception as error:  # noqa: BLE001  (a user is told in one line; --debug shows the rest)
-        _show_traceback(debug)
-        show_error(
-            f"Internal error: {type(error).__name__}: {error}",
-            "This is a bug of kexport. Run again with --debug for the traceback.",
-        )
-        return INTERNAL_ERROR
+        return _internal(error, debug=debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
+def _internal(error: Exception, *, debug: bool) -> int:
+    _show_traceback(debug)
+    show_error(
+        f"Internal error: {type(error).__name__}: {error}",
+        "This is a bug of kexport. Run again with --debug for the traceback.",
+    )
+    return INTERNAL_ERROR
+
+
 def _run(arguments: list[str]) -> int:
-    code = cli.main(arguments, prog_name="kexport", standalone_mode=False)
+    try:
+        code = cli.main(arguments, prog_name="kexport", standalone_mode=False)
+    except SystemExit as error:
+        # Click ends the program when nobody reads its output any more.
+        if isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE:
+            raise BrokenPipeError from error
+        raise
     sys.stdout.flush()
     return code if isinstance(code, int) else 0
 

@@ -95,12 +95,45 @@ class Archive:
                     f"{self.path}: The archive ends within {WEIGHTS!r}.", hint=TRUNCATED_HINT
                 )
             path = self.path
+            self._check_sum(member, start)
             return Store(path, label, open_file=lambda: cast(BinaryIO, Window(path, start, size)), base=start)
+        self._check_packed(label)
         spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY))  # noqa: SIM115  lives as long as the store
         store = Store(self.path, label, open_file=lambda: spool, base=None)
         weakref.finalize(store, spool.close)
         self._copy(WEIGHTS, spool)
         return store
+
+    def _check_sum(self, member: zipfile.ZipInfo, start: int) -> None:
+        """Hold the weights, which are read in place, against the archive's CRC-32."""
+        left, found = member.file_size, 0
+        with self.path.open("rb") as file:
+            file.seek(start)
+            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+                found = zlib.crc32(chunk, found)
+                left -= len(chunk)
+        if found != member.CRC:
+            raise ModelReadError(
+                f"{self.path}: {WEIGHTS!r} is damaged: its CRC-32 is not the archive's.", hint=TRUNCATED_HINT
+            )
+
+    def _check_packed(self, label: str) -> None:
+        """Look at the first bytes of compressed weights before all of them are unpacked."""
+        try:
+            with self._zip.open(WEIGHTS) as stream:
+                head = stream.read(8)
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,
+            EOFError,
+            zlib.error,
+        ) as error:
+            raise ModelReadError(f"{label} can't be unpacked: {error}.", hint=TRUNCATED_HINT) from error
+        if head != b"\x89HDF\r\n\x1a\n":
+            raise ModelReadError(f"{label} is not HDF5 data. Received: {head!r}", hint=TRUNCATED_HINT)
 
     def _data_offset(self, member: zipfile.ZipInfo) -> int:
         """Where the member's bytes begin: after its local header (APPNOTE.TXT 4.3.7), which has lengths of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ def kind_of(path: Path) -> str:
         ModelReadError: the file can't be read, is empty, or is none of them.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise ModelReadError(f"{path}: A model is a regular file, which can be read more than once.")
         with path.open("rb") as file:
             head = file.read(512)
-            size = path.stat().st_size
+            size = status.st_size
     except IsADirectoryError as error:
         raise ModelReadError(
             f"{path}: A model is expected, and this is a folder.{_folder_guess(path)}"

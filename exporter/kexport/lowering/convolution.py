@@ -46,6 +46,12 @@ def _check_kernel(ctx: Context, name: str, rank: int, x: Value, axis: int, group
         )
 
 
+def _check_filters(ctx: Context, found: int) -> None:
+    """The kernel has as many filters as the argument says."""
+    if ctx.layer.config.get("filters", found) != found:
+        raise ctx.error(f"Its kernel has filters={ctx.arg('filters')!r}. Received: {found}")
+
+
 def _check_not_empty(ctx: Context, x: Value, result: Value) -> None:
     """A window larger than a known length computes nothing; Keras refuses it too."""
     if any(isinstance(dim, int) and dim < 1 for dim in result.shape):
@@ -56,6 +62,7 @@ def _check_not_empty(ctx: Context, x: Value, result: Value) -> None:
 def conv(ctx: Context, *inputs: Value) -> Value:
     """One ``conv``; ``groups`` divide the channels of input and output alike."""
     x, rank = _prepare(ctx, inputs[0])
+    _check_filters(ctx, ctx.stored_weight("kernel").shape[-1])
     groups = int(ctx.layer.config.get("groups", 1))
     _check_kernel(ctx, "kernel", rank, x, -2, groups)
     result = ctx.b.op(
@@ -117,6 +124,7 @@ def _beyond(ctx: Context, x: Value, reaches: list[int], strides: tuple[int, ...]
 def conv_transpose(ctx: Context, *inputs: Value) -> Value:
     """One ``conv_transpose``; Keras's length is reached by cropping, or extending, the full one."""
     x, rank = _prepare(ctx, inputs[0])
+    _check_filters(ctx, ctx.stored_weight("kernel").shape[-2])
     _check_kernel(ctx, "kernel", rank, x, -1)
     if ctx.arg("padding") not in ("valid", "same"):
         raise ctx.error(f"padding is 'valid' or 'same'. Received: {ctx.arg('padding')!r}")
@@ -169,6 +177,7 @@ def depthwise_conv(ctx: Context, *inputs: Value) -> Value:
 def separable_conv(ctx: Context, *inputs: Value) -> Value:
     """A ``depthwise_conv`` without bias, then a ``conv`` with a window of one element."""
     x, rank = _prepare(ctx, inputs[0])
+    _check_filters(ctx, ctx.stored_weight("pointwise_kernel").shape[-1])
     spread = _depthwise(ctx, x, rank, "depthwise_kernel", "separable_conv", bias=False)
     ones = (1,) * rank
     result = ctx.b.op(

@@ -28,6 +28,8 @@ def lower_dense(ctx: Context, x: Value) -> Value:
     """Multiply x (..., in) by kernel (in, units), plus bias; any rank from 2."""
     refuse_adapted(ctx)
     kernel = ctx.weight("kernel")
+    if ctx.layer.config.get("units", kernel.shape[-1]) != kernel.shape[-1]:
+        raise ctx.error(f"Its kernel has units={ctx.arg('units')!r} columns. Received: {kernel.shape}")
     if x.rank < 1 or x.shape[-1] != kernel.shape[0]:
         raise ctx.error(
             f"The last dimension of its input is {kernel.shape[0]}, as its kernel's first. Received: {x.type}"

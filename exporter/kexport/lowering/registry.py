@@ -157,8 +157,13 @@ def rule_for(layer: LayerSpec) -> Rule:
     if rule is None:
         close = difflib.get_close_matches(rule_name(layer), _RULES, n=3)
         guess = f" Similar: {', '.join(close)}." if close else ""
+        known = (
+            "`kexport layers` lists what is known."
+            if is_operation(layer)
+            else f"Known layers: {', '.join(name for name in known_layers() if '.' not in name)}."
+        )
         raise UnknownLayerError(
             f"Layer {layer.path!r} is a {rule_name(layer)!r}, for which no lowering is known.",
-            hint=f"Known layers: {', '.join(known_layers())}.{guess}",
+            hint=f"{known}{guess}",
         )
     return rule

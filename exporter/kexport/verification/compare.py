@@ -84,7 +84,9 @@ def compare(
     extent = value_range(wanted)
     worst = float(errors.max(initial=0.0))
     allowed = max(tolerance * extent, FLOAT32_SPACING * bound)
-    problem = _special_values(wanted, got) or _too_far(worst, extent, allowed, tolerance)
+    problem = (
+        _special_values(wanted, got) or _nothing_finite(wanted) or _too_far(worst, extent, allowed, tolerance)
+    )
     return OutputRow(
         name=name,
         shape=reference.shape[1:],
@@ -150,6 +152,12 @@ def _special_values(wanted: Array, got: Array) -> str:
     infinite = np.isinf(wanted) | np.isinf(got)
     unequal = int((infinite & (wanted != got) & ~np.isnan(wanted)).sum())
     return f"infinite on one side alone in {unequal} of {wanted.size} elements" if unequal else ""
+
+
+def _nothing_finite(wanted: Array) -> str:
+    if not wanted.size or np.isfinite(wanted).any():
+        return ""
+    return "the reference holds no finite element, so nothing was compared: look for NaN in the weights or the samples"
 
 
 def _too_far(worst: float, extent: float, allowed: float, tolerance: float) -> str:
