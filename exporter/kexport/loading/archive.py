@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kexport.errors import ModelReadError, UnsafeModelError
-from kexport.loading.hdf5 import MAX_EXPANSION, Store
+from kexport.loading.hdf5 import MAX_EXPANSION, SIGNATURE, Store
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
@@ -21,6 +21,17 @@ MAX_JSON_BYTES = 1 << 28
 _MAX_MEMBERS = 100_000
 _CHUNK = 1 << 20
 _SPOOL_IN_MEMORY = 1 << 24
+
+#: What zipfile and zlib raise for members that they can't unpack.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+)
 
 
 class Archive:
@@ -121,18 +132,10 @@ class Archive:
         """Look at the first bytes of compressed weights before all of them are unpacked."""
         try:
             with self._zip.open(WEIGHTS) as stream:
-                head = stream.read(8)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            zlib.error,
-        ) as error:
+                head = stream.read(len(SIGNATURE))
+        except _UNREADABLE as error:
             raise ModelReadError(f"{label} can't be unpacked: {error}.", hint=TRUNCATED_HINT) from error
-        if head != b"\x89HDF\r\n\x1a\n":
+        if head != SIGNATURE:
             raise ModelReadError(f"{label} is not HDF5 data. Received: {head!r}", hint=TRUNCATED_HINT)
 
     def _data_offset(self, member: zipfile.ZipInfo) -> int:
@@ -157,15 +160,7 @@ class Archive:
                 while left > 0 and (chunk := stream.read(min(_CHUNK, left))):
                     to.write(chunk)
                     left -= len(chunk)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            zlib.error,
-        ) as error:
+        except _UNREADABLE as error:
             raise ModelReadError(
                 f"{self.path}: {name!r} can't be unpacked: {error}.", hint=TRUNCATED_HINT
             ) from error

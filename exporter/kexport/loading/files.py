@@ -10,11 +10,11 @@ from typing import Any
 from kexport.errors import ModelReadError, UnsafeModelError
 from kexport.loading.archive import MAX_JSON_BYTES, TRUNCATED_HINT, decoded
 from kexport.loading.context import shorten
+from kexport.loading.hdf5 import SIGNATURE
 
 MAX_JSON_DEPTH = 400
 """A model nested 48 deep needs about 300: brackets around a layer, its config, its list of layers."""
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -44,7 +44,7 @@ def kind_of(path: Path) -> str:
     # An archive first: the HDF5 of its weights may stand where that of a file with a user block would.
     if head.startswith(_ZIP):
         return "zip"
-    if head.startswith(_HDF5) or _has_user_block(path, size):
+    if head.startswith(SIGNATURE) or _has_user_block(path, size):
         return "hdf5"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return "json"
@@ -58,9 +58,9 @@ def _has_user_block(path: Path, size: int) -> bool:
     """HDF5 may begin at byte 512, 1024, 2048, … (HDF5 file format specification, II.A)."""
     with path.open("rb") as file:
         offset = 512
-        while offset + len(_HDF5) < min(size, 1 << 20):
+        while offset + len(SIGNATURE) < min(size, 1 << 20):
             file.seek(offset)
-            if file.read(len(_HDF5)) == _HDF5:
+            if file.read(len(SIGNATURE)) == SIGNATURE:
                 return True
             offset *= 2
     return False

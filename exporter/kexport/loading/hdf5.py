@@ -13,6 +13,9 @@ from kexport.errors import KexportError, ModelReadError, UnsafeModelError
 from kexport.ir import Constant
 from kexport.ir.graph import Array
 
+#: The first bytes of an HDF5 file (HDF5 file format specification, II.A).
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 MAX_EXPANSION = 1100
 """Deflate can't pack better than 1:1032; whatever claims more holds nothing but a claim."""
 

@@ -43,10 +43,7 @@ def _masks(ctx: Context, values: Sequence[Value]) -> list[Value | None]:
         found = [ctx.masks.of(value) if ctx.masks else None for value in values]
     else:
         found = [*given] if isinstance(given, list | tuple) else [given]
-    return [
-        mask if mask is None or mask.dtype == "bool" else ctx.b.op("cast", mask, dtype="bool")
-        for mask in [*found, None, None, None][:3]
-    ]
+    return [None if mask is None else _as_bool(ctx, mask) for mask in [*found, None, None, None][:3]]
 
 
 def _swapped(ctx: Context, x: Value) -> Value:

@@ -12,7 +12,7 @@ import numpy as np
 from kexport.ir import Array, Graph, Node, Value
 from kexport.passes import Rewriter, as_pass
 from kexport.passes.padding import explicit_padding
-from kexport_targets.tflite.legalize.convolution import pad_spatial
+from kexport_targets.tflite.legalize.convolution import pad_spatial, with_activation
 from kexport_targets.tflite.legalize.registry import legalizes
 
 #: XNNPACK's depthwise kernels take up to this many taps (src/configs/dwconv-config.c: 3, 4, 9 and 25); a larger window is
@@ -45,11 +45,7 @@ def large_window(node: Node, rewriter: Rewriter) -> Value | None:
         made = b.op("depthwise_conv", part, _rows(rewriter, kernel, axis, start, chunk), bias, **attrs)
         total, bias = made if total is None else b.op("add", total, made), None
     assert total is not None
-    if node.attrs["activation"] == "none":
-        return total
-    assert total.producer is not None
-    total.producer.attrs["activation"] = node.attrs["activation"]
-    return total
+    return with_activation(b, node, total)
 
 
 def _part(node: Node, rewriter: Rewriter, x: Value, axis: int, start: int, chunk: int) -> Value:
