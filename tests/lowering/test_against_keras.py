@@ -192,7 +192,9 @@ def test_merges_of_shapes_that_broadcast(name, data):
         )
         for _ in range(data.draw(st.integers(2, 4)))
     ]
-    check(lambda layers: getattr(layers, name)(), *shapes)
+    # More samples than any dimension has: `add` in keras/src/backend/tensorflow/numpy.py (3.15) takes (3, 1) for a bias of 3
+    # features where it is added to (3, 3), and adds it along the wrong axis.
+    check(lambda layers: getattr(layers, name)(), *shapes, samples=5)
 
 
 @settings(max_examples=15, deadline=None)
