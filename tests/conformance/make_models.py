@@ -1,7 +1,7 @@
 """Builds and saves the conformance models and records what they compute.
 
-``python make_models.py keras3-tensorflow|keras3-jax|keras2 FOLDER``: for each row of ``cases.CASES`` that this writer builds,
-writes ``<id>.keras``, ``<id>.h5`` and ``<id>.npz`` (inputs ``in/<position>``, outputs ``out/<position>``). Run in a process of
+``python make_models.py keras3-tensorflow|keras3-jax|keras2 FAMILY FOLDER``: for each row of the family that this writer
+builds, writes ``<id>.keras``, ``<id>.h5`` and ``<id>.npz`` (inputs ``in/<position>``, outputs ``out/<position>``). Run in a process of
 its own, since a process has one Keras backend: JAX computes the rows that TensorFlow has no CPU kernels for, and ``keras2`` is
 tf_keras.
 """
@@ -18,7 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cases import CASES, Case
+from cases import FAMILIES
+from cases.case import Case
 
 SAMPLES = 3
 
@@ -64,7 +65,7 @@ def make(case: Case, keras: Any, folder: Path) -> None:
 def main() -> None:
     """Make every row of the writer named on the command line."""
     writer, _, backend = sys.argv[1].partition("-")
-    folder = Path(sys.argv[2])
+    folder = Path(sys.argv[3])
     os.environ.update(
         KERAS_BACKEND=backend or "tensorflow",
         CUDA_VISIBLE_DEVICES="-1",
@@ -77,7 +78,7 @@ def main() -> None:
     else:
         import tf_keras as keras
     failures = []
-    for case in CASES:
+    for case in FAMILIES[sys.argv[2]]:
         if writer in case.only and backend in ("", case.reference_backend):
             try:
                 make(case, keras, folder)

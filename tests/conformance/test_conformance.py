@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.cases import CASES, Case
+from conformance.cases import FAMILIES
+from conformance.cases.case import Case
 from conformance.conformance_models import model_folder
 from kexport import plugins
 from kexport.loading import load
@@ -15,17 +16,18 @@ from kexport.lowering import lower
 from support.comparing import assert_close
 
 ROWS = [
-    pytest.param(case, writer, suffix, target, id=f"{case.id}-{writer}{suffix}-{target}")
-    for case in CASES
+    pytest.param(family, case, writer, suffix, target, id=f"{case.id}-{writer}{suffix}-{target}")
+    for family, cases in FAMILIES.items()
+    for case in cases
     for writer in case.only
     for suffix in case.formats
     for target in plugins.target_names()
 ]
 
 
-@pytest.mark.parametrize(("case", "writer", "suffix", "target"), ROWS)
-def test_row(case: Case, writer: str, suffix: str, target: str, tmp_path: Path) -> None:
-    folder = model_folder(writer)
+@pytest.mark.parametrize(("family", "case", "writer", "suffix", "target"), ROWS)
+def test_row(family: str, case: Case, writer: str, suffix: str, target: str, tmp_path: Path) -> None:
+    folder = model_folder(writer, family)
     recorded = np.load(folder / f"{case.id}.npz")
     samples = len(recorded[recorded.files[0]])
     spec = load(folder / f"{case.id}{suffix}")
@@ -43,5 +45,5 @@ def test_row(case: Case, writer: str, suffix: str, target: str, tmp_path: Path) 
 
 
 def test_ids_are_unique() -> None:
-    ids = [case.id for case in CASES]
+    ids = [case.id for cases in FAMILIES.values() for case in cases]
     assert len(set(ids)) == len(ids)

@@ -1,0 +1,36 @@
+"""The conformance table: one row a layer case, run on every target.
+
+A row builds a small model in the Keras API that both Keras 3 and tf_keras (Keras 2) share; ``make_models.py`` saves it with
+each of them and records its outputs. Rows that only one of them can build say so in ``only``. A family is a file, and its
+models are made anew when that file changes.
+"""
+
+from __future__ import annotations
+
+from . import (
+    attention,
+    basic,
+    convolution,
+    merging,
+    models,
+    normalization,
+    pooling,
+    recurrent,
+    spatial,
+)
+from .case import Case
+
+FAMILIES: dict[str, tuple[Case, ...]] = {
+    module.__name__.rpartition(".")[2]: module.CASES
+    for module in (
+        attention,
+        basic,
+        convolution,
+        merging,
+        models,
+        normalization,
+        pooling,
+        recurrent,
+        spatial,
+    )
+}

@@ -1,0 +1,34 @@
+"""Merge layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .case import Case
+
+
+def merge_case(class_name: str, label: str, shapes: list[tuple[int | None, ...]], **arguments: Any) -> Case:
+    """A merge layer on inputs of ``shapes``."""
+
+    def build(keras: Any) -> Any:
+        inputs = [keras.Input(shape, name=f"x{index}") for index, shape in enumerate(shapes)]
+        return keras.Model(inputs, getattr(keras.layers, class_name)(**arguments, name="layer")(inputs))
+
+    return Case(f"{class_name}-{label}", build)
+
+
+def _merges() -> Iterable[Case]:
+    for name in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
+        yield merge_case(name, "three", [(4, 3)] * 3)
+        yield merge_case(name, "broadcast", [(4, 3), (1, 3)])
+        yield merge_case(name, "ranks", [(4, 3), (3,)] if name == "Add" else [(4, 3), (4, 3)])
+    yield merge_case("Subtract", "two", [(4, 3)] * 2)
+    yield merge_case("Concatenate", "last", [(4, 3), (4, 5)])
+    yield merge_case("Concatenate", "axis1", [(4, 3), (2, 3), (1, 3)], axis=1)
+    yield merge_case("Dot", "vectors", [(5,), (5,)], axes=1)
+    yield merge_case("Dot", "matrices", [(4, 5), (5, 3)], axes=(2, 1))
+    yield merge_case("Dot", "normalize", [(4, 5), (3, 5)], axes=2, normalize=True)
+
+
+CASES: tuple[Case, ...] = (*_merges(),)
