@@ -20,7 +20,10 @@ ALLOWED = {
     "kexport.contracts": ["kexport.ir"],
     "kexport.plugins": ["kexport.contracts", "kexport.errors"],
     "kexport.loading": ["numpy", "h5py", "kexport.ir", "kexport.errors"],
-    "kexport.lowering": ["numpy", "kexport.ir", "kexport.errors", "kexport.loading.spec"],
+    "kexport.lowering": [
+        *["numpy", "kexport.ir", "kexport.errors"],
+        *["kexport.loading.spec", "kexport.loading.policies"],
+    ],
     "kexport.passes": ["numpy", "kexport.ir", "kexport.errors"],
     "kexport.reference": ["numpy", "kexport.ir", "kexport.errors", "kexport.loading.spec"],
     "kexport.verification": [

@@ -33,15 +33,19 @@ class Constant:
 
     A constant made from an array holds it; a lazy one holds a function that reads it (from an HDF5 dataset,
     a memory map, or another constant) and keeps nothing, so that a model of 1 GB is never held twice.
+
+    ``narrow`` names a smaller dtype, ``int8`` or ``int4``, that holds every element exactly (the weights of quantized layers),
+    so that an artifact can store them in it; it is None where nobody knows of one.
     """
 
-    __slots__ = ("_array", "_read", "dtype", "shape")
+    __slots__ = ("_array", "_read", "dtype", "narrow", "shape")
 
     def __init__(
         self, dtype: str, shape: tuple[int, ...], *, array: Array | None, read: Callable[[], Array] | None
     ) -> None:
         self.dtype = dtype
         self.shape = shape
+        self.narrow: str | None = None
         self._array = array
         self._read = read
 
@@ -87,17 +91,28 @@ class Constant:
         *,
         shape: Sequence[int] | None = None,
         dtype: str | None = None,
+        same_elements: bool = False,
     ) -> Constant:
         """The constant ``function(contents)``; lazy when this one is.
 
-        ``shape`` and ``dtype`` are the result's, where they differ from this constant's.
+        ``shape`` and ``dtype`` are the result's, where they differ from this constant's. ``same_elements``: the function moves or
+        casts elements, so that what is ``narrow`` stays so.
         """
         new_dtype = dtype or self.dtype
         if self._array is not None:
-            return Constant.of(function(self._array), new_dtype)
-        return Constant.lazy(
-            new_dtype, self.shape if shape is None else shape, lambda: function(self.numpy())
-        )
+            made = Constant.of(function(self._array), new_dtype)
+        else:
+            made = Constant.lazy(
+                new_dtype, self.shape if shape is None else shape, lambda: function(self.numpy())
+            )
+        made.narrow = self.narrow if same_elements else None
+        return made
+
+    def known_as(self, narrow: str | None) -> Constant:
+        """The same constant, known to fit the dtype ``narrow``."""
+        made = Constant(self.dtype, self.shape, array=self._array, read=self._read)
+        made.narrow = narrow
+        return made
 
 
 class Value:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kexport.loading.policies import plain_policy
+
 WRAPPED = ("layer", "forward_layer", "backward_layer", "cell")
 """Arguments of wrappers that hold a layer; they become the spec's children."""
 
@@ -15,7 +17,7 @@ _DROPPED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """``config`` without training-only arguments and wrapped layers, in plain JSON values.
 
-    ``dtype`` becomes the name of a dtype policy (``mixed_float16``); an activation becomes its name, or
+    ``dtype`` becomes the name of a dtype policy (``mixed_float16``), or a map of names; an activation becomes its name, or
     ``{"class_name", "config"}`` when it is a layer with arguments, with ``registered_name`` when it is custom.
     """
     plain = {}
@@ -33,24 +35,13 @@ def is_object(value: object) -> bool:
 def _plain(value: object, key: str) -> Any:
     if isinstance(value, Mapping):
         if key == "dtype" and is_object(value):
-            return policy_name(value)
+            return plain_policy(value)
         if is_object(value):
             return _plain_object(value)
         return {str(name): _plain(item, str(name)) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, key) for item in value]
     return value
-
-
-def policy_name(value: Mapping[str, Any]) -> Any:
-    """The name of a serialized dtype policy; of a map of policies, its default's."""
-    config = value["config"]
-    if not isinstance(config, Mapping):
-        return config
-    if value["class_name"] == "DTypePolicyMap":
-        default = config.get("default_policy")
-        return policy_name(default) if isinstance(default, Mapping) and is_object(default) else default
-    return config.get("name", "float32")
 
 
 def _plain_object(value: Mapping[str, Any]) -> Any:

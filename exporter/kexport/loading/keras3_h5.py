@@ -71,7 +71,7 @@ def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Conte
             assigned[layer.path] = {str(index): constant for index, constant in enumerate(found)}
         return
     by_holder: dict[str, list[Variable]] = {}
-    for variable in variables:
+    for variable in (variable for variable in variables if not variable.merged):
         by_holder.setdefault(variable.holder, []).append(variable)
     weights: dict[str, Constant] = {}
     for holder, own in by_holder.items():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from kexport.ir import dtypes
 from kexport.loading.configs import WRAPPED, is_object
 from kexport.loading.context import MAX_NESTING, Context, shorten
 from kexport.loading.inbound import calls_of, tensor_structure
@@ -224,7 +225,7 @@ def _input_layer(first: LayerSpec, raw: Any, body: Mapping[str, Any], ctx: Conte
     keras3 = ctx.provenance.keras_major == 3
     name = "input_layer" if keras3 else f"{first.name}_input"
     # A policy such as mixed_float16 computes in float16 but takes float32 inputs, as Keras's Input does.
-    plain = dtype if isinstance(dtype, str) and not dtype.startswith("mixed_") else "float32"
+    plain = dtype if isinstance(dtype, str) and dtype in dtypes.ALL else "float32"
     config = {"batch_shape": shape, "dtype": plain, "name": name}
     class_name, full = translate("InputLayer", config, ctx, _join(path, name))
     return LayerSpec(

@@ -7,31 +7,15 @@ It decides which array of a file is which, because files name variables by posit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from kexport.loading.quantized_layout import adapted
 from kexport.loading.spec import LayerSpec
+from kexport.loading.variables import Dim, Shape, Variable
+
+__all__ = ["Variable", "shape_fits", "variables_of"]
 
 Config = Mapping[str, Any]
-Dim = int | None
-Shape = tuple[Dim, ...] | None
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A variable that a layer has.
-
-    Attributes:
-        name: Keras's (``kernel``); ``sub/kernel`` for those of a layer inside (attention's projections).
-        shape: None for a dimension, or for all of them, that the config does not tell.
-        trainable: whether it is one of the layer's trainable variables.
-        holder: where Keras 3's file format keeps it below the layer: ``cell``, ``query_dense``; ``""`` for the layer itself.
-    """
-
-    name: str
-    shape: Shape = None
-    trainable: bool = True
-    holder: str = ""
 
 
 def variables_of(layer: LayerSpec) -> list[Variable] | None:
@@ -40,7 +24,7 @@ def variables_of(layer: LayerSpec) -> list[Variable] | None:
     if layer.module.startswith("keras") and ".ops" in layer.module:
         return []
     if rule is not None:
-        return rule(layer.config)
+        return adapted(layer, rule(layer.config))
     return [] if layer.model is not None or layer.children or layer.class_name in WEIGHTLESS else None
 
 
@@ -322,6 +306,8 @@ _LAYOUTS: dict[str, Callable[[Config], list[Variable]]] = {
     "STFTSpectrogram": _spectrogram,
     "ParametricSoftplus": lambda _: [Variable("alphas"), Variable("betas")],
     "SReLU": lambda _: [Variable(name) for name in ("t_left", "a_left", "t_right", "a_right")],
+    "SampleNormalization": _batch_normalization,
+    "WholeBatchNormalization": _batch_normalization,
 }
 
 WEIGHTLESS = frozenset(

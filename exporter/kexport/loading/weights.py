@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 
 from kexport.ir import Constant
 from kexport.loading.backend_order import variables_in_file
 from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
+from kexport.loading.quantized_layout import is_late
 from kexport.loading.spec import LayerSpec, ModelSpec
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 
@@ -79,10 +80,22 @@ def _unknown(layer: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
 
 
 def _orders(slots: Sequence[Slot]) -> list[list[Slot]]:
-    """The orders in which Keras versions wrote them: trainable first as frozen, as declared, and Keras 3's own."""
-    by_frozen = sorted(slots, key=lambda slot: not slot.trainable)
-    declared = sorted(slots, key=lambda slot: not slot.variable.trainable)
-    return [by_frozen, declared, list(slots)]
+    """The orders in which Keras versions wrote them: trainable first as frozen, as declared, and Keras 3's own; each as layers
+    that were never saved list them, then as loaded ones do."""
+    orders = []
+    for listed in (list(slots), _as_rebuilt(slots)):
+        by_frozen = sorted(listed, key=lambda slot: not slot.trainable)
+        declared = sorted(listed, key=lambda slot: not slot.variable.trainable)
+        orders += [by_frozen, declared, listed]
+    return orders
+
+
+def _as_rebuilt(slots: Sequence[Slot]) -> list[Slot]:
+    """The slots with each layer's own in the order of a layer that was loaded."""
+    made: list[Slot] = []
+    for _, own in groupby(slots, lambda slot: (slot.path, slot.variable.holder)):
+        made += sorted(own, key=lambda slot: is_late(slot.variable.name))
+    return made
 
 
 def _fits(order: Sequence[Slot], given: Sequence[Named]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kexport.ir import Value, dims
 from kexport.lowering.arguments import integer
-from kexport.lowering.einsum import einsum
+from kexport.lowering.quantized_products import Product, bias, product
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
 
@@ -125,12 +125,11 @@ def _argument(ctx: Context, name: str, position: int) -> Any:
     return ctx.args[position] if len(ctx.args) > position else None
 
 
-def _project(ctx: Context, name: str, x: Value, equation: str) -> Value:
-    """``x`` through one of the layer's projections."""
-    result = einsum(ctx, equation, x, ctx.weight_value(f"{name}/kernel"))
-    if not ctx.layer.config.get("use_bias", True):
-        return result
-    return ctx.b.op("add", result, ctx.weight_value(f"{name}/bias"))
+def _project(ctx: Context, name: str, x: Value, equation: str, heads: int = 0) -> Value:
+    """``x`` through one of the layer's projections, an EinsumDense with a dtype policy of its own."""
+    p = Product(ctx, x, equation, name, {"d": heads} if heads else {})
+    result = product(p)
+    return ctx.b.op("add", result, bias(p)) if ctx.layer.config.get("use_bias", True) else result
 
 
 def _score_mask(ctx: Context, query: Value, value: Value, key: Value) -> Value | None:
@@ -211,7 +210,7 @@ def lower_multi_head_attention(ctx: Context, *inputs: Value) -> list[Value]:
     query, value, key = _three(ctx, inputs)
     mask = _score_mask(ctx, query, value, key)
     q, k, v = (
-        _project(ctx, name, x, "abc,cde->abde")
+        _project(ctx, name, x, "abc,cde->abde", integer(ctx, "num_heads"))
         for name, x in (("query", query), ("key", key), ("value", value))
     )
     result, weights = _heads(ctx, q, k, v, mask, integer(ctx, "key_dim"))
@@ -223,10 +222,10 @@ def lower_group_query_attention(ctx: Context, *inputs: Value) -> list[Value]:
     """Attention in ``num_query_heads``, of which each group shares one of ``num_key_value_heads``."""
     query, value, key = _three(ctx, inputs)
     mask = _score_mask(ctx, query, value, key)
-    q = _project(ctx, "query", query, "abc,cde->abde")
+    q = _project(ctx, "query", query, "abc,cde->abde", integer(ctx, "num_query_heads"))
     repeats = integer(ctx, "num_query_heads") // integer(ctx, "num_key_value_heads")
     k, v = (
-        _repeated(ctx, _project(ctx, name, x, "abc,cde->abde"), repeats)
+        _repeated(ctx, _project(ctx, name, x, "abc,cde->abde", integer(ctx, "num_key_value_heads")), repeats)
         for name, x in (("key", key), ("value", value))
     )
     result, weights = _heads(ctx, q, k, v, mask, integer(ctx, "head_dim"))

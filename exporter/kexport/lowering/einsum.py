@@ -17,7 +17,7 @@ def einsum(ctx: Context, equation: str, a: Value, b: Value) -> Value:
     Raises:
         LoweringError: the equation is of another kind or does not fit the shapes.
     """
-    left, right, result = _terms(ctx, equation, a, b)
+    left, right, result = terms(ctx, equation, a.rank, b.rank)
     sizes: dict[str, Dim] = {}
     for label, dim in (*zip(left, a.shape, strict=True), *zip(right, b.shape, strict=True)):
         if isinstance(sizes.get(label), int) and isinstance(dim, int) and sizes[label] != dim:
@@ -43,18 +43,22 @@ def einsum(ctx: Context, equation: str, a: Value, b: Value) -> Value:
     return _transpose(ctx, whole, [ordered.index(label) for label in result])
 
 
-def _terms(ctx: Context, equation: str, a: Value, b: Value) -> tuple[str, str, str]:
-    """The three terms with ``...`` spelled out in capital letters and digits, one a dimension."""
+def terms(ctx: Context, equation: str, left_rank: int, right_rank: int) -> tuple[str, str, str]:
+    """The three terms of an equation with ``...`` spelled out in digits, one a dimension.
+
+    Raises:
+        LoweringError: the equation is of another kind or does not fit the ranks.
+    """
     text = equation.replace(" ", "")
-    terms, _, result = text.partition("->")
-    left, _, right = terms.partition(",")
+    operands, _, result = text.partition("->")
+    left, _, right = operands.partition(",")
     if not (left and right and "->" in text) or "," in right:
         raise ctx.error(f"An equation is 'ab,bc->ac', of two terms. Received: {equation!r}")
-    extra = "0123456789"[: max(a.rank - len(left.replace("...", "")), 0)] if "..." in left else ""
+    extra = "0123456789"[: max(left_rank - len(left.replace("...", "")), 0)] if "..." in left else ""
     left, result = left.replace("...", extra), result.replace("...", extra)
-    if "..." in right or len(left) != a.rank or len(right) != b.rank:
+    if "..." in right or len(left) != left_rank or len(right) != right_rank:
         raise ctx.error(
-            f"The terms of {equation!r} have a letter for each dimension. Received: {a.type} and {b.type}"
+            f"The terms of {equation!r} have a letter for each dimension. Received: ranks {left_rank} and {right_rank}"
         )
     if any(len(set(term)) != len(term) for term in (left, right, result)):
         raise ctx.error(f"A letter stands once in a term. Received: {equation!r}")

@@ -65,7 +65,7 @@ class Context:
         if not dtypes.is_float(stored.dtype) or stored.dtype == self.compute_dtype:
             return stored
         wanted = dtypes.numpy_dtype(self.compute_dtype)
-        return stored.map(lambda array: array.astype(wanted), dtype=self.compute_dtype)
+        return stored.map(lambda array: array.astype(wanted), dtype=self.compute_dtype, same_elements=True)
 
     def stored_weight(self, name: str) -> Constant:
         """A weight by its Keras variable name, in the dtype it is stored in.

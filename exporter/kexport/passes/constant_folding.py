@@ -7,6 +7,9 @@ from kexport.ir.evaluate import evaluate_node
 from kexport.passes.infrastructure import as_pass
 from kexport.passes.rewriting import Rewriter
 
+#: Ops that compute nothing: what is narrow before them is narrow after them.
+_MOVES = frozenset(["expand_dims", "identity", "reshape", "reverse", "slice", "squeeze", "transpose"])
+
 #: Elements up to which a result is computed at once and held; larger ones are computed whenever they are read.
 EAGER_ELEMENTS = 4096
 
@@ -41,7 +44,9 @@ def _computed(node: Node, index: int) -> Constant:
     shape = tuple(int(str(dim)) for dim in output.shape)
     lazy = Constant.lazy(output.dtype, shape, read)
     inputs = sum(v.constant.size for v in node.inputs if v is not None and v.constant is not None)
-    return lazy if max(lazy.size, inputs) > EAGER_ELEMENTS else Constant.of(read(), output.dtype)
+    made = lazy if max(lazy.size, inputs) > EAGER_ELEMENTS else Constant.of(read(), output.dtype)
+    source = node.input(0).constant
+    return made.known_as(source.narrow) if node.op in _MOVES and source is not None else made
 
 
 @as_pass("constant_folding")

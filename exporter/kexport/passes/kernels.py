@@ -50,8 +50,11 @@ class KernelFolder:
         self._made: dict[tuple[Constant, object], Value] = {}  # a kernel that is shared stays shared
 
     def folds(self, node: Node) -> bool:
-        """Whether ``node`` has a constant kernel and bias."""
+        """Whether ``node`` has a constant kernel and bias; a kernel that is stored narrow would not be once it is scaled."""
         if node.op not in KERNEL_OPS:
+            return False
+        kernel = node.input(1).constant
+        if kernel is not None and kernel.narrow is not None:
             return False
         return all(value is None or value.constant is not None for value in node.inputs[1:])
 

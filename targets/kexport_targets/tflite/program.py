@@ -13,7 +13,8 @@ from kexport.ir import Constant
 class Tensor:
     """A row of the tensor table. ``signature`` is the shape with -1 for unknown dimensions, None where all are known.
 
-    ``buffer`` is an index into :attr:`Program.buffers`; 0 is the empty one.
+    ``buffer`` is an index into :attr:`Program.buffers`; 0 is the empty one. A ``variable`` keeps its contents from one run to
+    the next, as some kernels want their states to. ``scale`` is what integers count, where they stand for floats (zero is 0).
     """
 
     name: str
@@ -21,6 +22,8 @@ class Tensor:
     shape: tuple[int, ...]
     signature: tuple[int, ...] | None = None
     buffer: int = 0
+    variable: bool = False
+    scale: float | None = None
 
 
 @dataclass(frozen=True)

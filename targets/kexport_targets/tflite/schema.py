@@ -14,7 +14,7 @@ SCHEMA_VERSION: Final = 3
 #: enum TensorType
 TENSOR_TYPES: Final = {
     "float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "string": 5, "bool": 6, "int16": 7, "int8": 9,
-    "float64": 10, "uint64": 12, "uint32": 15, "uint16": 16, "bfloat16": 18,
+    "float64": 10, "uint64": 12, "uint32": 15, "uint16": 16, "int4": 17, "bfloat16": 18,
 }  # fmt: skip
 
 #: enum Padding

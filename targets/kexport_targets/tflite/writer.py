@@ -206,8 +206,15 @@ def _tensor(t: _Tables, tensor: Tensor) -> int:
         (1, "Int8", schema.TENSOR_TYPES[tensor.dtype], 0),
         (2, "Uint32", tensor.buffer, 0),
         (3, _OFFSET, t.text(tensor.name), 0),
+        (5, "Bool", tensor.variable, False),
         (8, "Bool", True, False),
     ]
+    if tensor.scale is not None:
+        # QuantizationParameters: the fields 2 and 3 are vectors of scales and zero points.
+        scales = t.builder.CreateNumpyVector(np.array([tensor.scale], np.float32))
+        zeros = t.builder.CreateNumpyVector(np.array([0], np.int64))
+        parameters = t.table(7, [(2, _OFFSET, int(scales), 0), (3, _OFFSET, int(zeros), 0)])
+        fields.append((4, _OFFSET, parameters, 0))
     if tensor.signature is not None:
         fields.append((7, _OFFSET, t.ints(tensor.signature), 0))
     return t.table(11, fields)

@@ -64,7 +64,7 @@ class FeatureOrder:
             done = [segment.restore(part, axis) for segment, part in zip(self.segments, parts, strict=True)]
             return done[0] if len(done) == 1 else np.concatenate(done, axis=axis)
 
-        return constant.map(restore)
+        return constant.map(restore, same_elements=True)
 
 
 def order_before(before: Shape, after: Shape, wanted: View) -> FeatureOrder | None:

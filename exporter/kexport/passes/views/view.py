@@ -74,7 +74,9 @@ class View:
     def of_constant(self, constant: Constant) -> Constant:
         """The constant seen through the view; lazy when it is."""
         shape = [1 if axis is None else constant.shape[axis] for axis in self.axes]
-        return constant.map(lambda x: np.asarray(self.of_array(x), order="C"), shape=shape)
+        return constant.map(
+            lambda x: np.asarray(self.of_array(x), order="C"), shape=shape, same_elements=True
+        )
 
     def steps(self, base: Shape) -> list[tuple[str, dict[str, Any]]]:
         """The ops, as (op, attributes) applied in turn, that make the seen tensor of a base of that shape.

@@ -88,12 +88,14 @@ class Emitter:
         return index
 
     def weight(self, value: Value, change: Callable[[Any], Any], shape: Sequence[int]) -> int:
-        """The tensor of a constant in the layout that a kernel wants: ``change(contents)``, of ``shape``."""
+        """The tensor of a constant in the layout that a kernel wants: ``change(contents)``, of ``shape``, moves elements."""
         assert value.constant is not None
-        return self.constant(value.constant.map(change, shape=shape), value.name)
+        return self.constant(value.constant.map(change, shape=shape, same_elements=True), value.name)
 
     def constant(self, constant: Constant, name: str) -> int:
         """A tensor with these contents."""
+        if constant.narrow is not None and constant.dtype == "float32" and constant.size > _FLOAT16_LEAST:
+            return self._narrow_tensor(constant, constant.narrow, name)
         if self._float16 and constant.dtype == "float32" and constant.size > _FLOAT16_LEAST:
             return self._half_tensor(constant, name)
         return self._raw_constant(constant, name)
@@ -133,6 +135,22 @@ class Emitter:
         self.op("DEQUANTIZE", [half], [wide], "DequantizeOptions", version=3)
         return wide
 
+    def _narrow_tensor(self, constant: Constant, dtype: str, name: str) -> int:
+        """Whole numbers in 8 or 4 bits, and an operator that widens them; kernels do that once, since they are constant."""
+        if dtype == "int4":
+            stored = constant.map(_in_halves, shape=(-(-constant.size // 2),), dtype="uint8")
+        else:
+            stored = constant.map(lambda array: array.astype(np.int8), dtype="int8")
+        self.program.buffers.append(stored)
+        buffer = len(self.program.buffers) - 1
+        row = Tensor(f"{name}/{dtype}", dtype, constant.shape, buffer=buffer, scale=1.0)
+        self.subgraph.tensors.append(row)
+        narrow = len(self.subgraph.tensors) - 1
+        self.subgraph.tensors.append(Tensor(name, "float32", constant.shape))
+        wide = len(self.subgraph.tensors) - 1
+        self.op("DEQUANTIZE", [narrow], [wide], "DequantizeOptions", version=6 if dtype == "int4" else 2)
+        return wide
+
     def _add(self, name: str, tensor_type: TensorType) -> int:
         dtype, dims = tensor_type.dtype, tensor_type.shape
         shape = tuple(dim if isinstance(dim, int) else 1 for dim in dims)
@@ -158,6 +176,12 @@ def _to_half(name: str) -> Callable[[Any], Any]:
         return array.astype(np.float16)
 
     return change
+
+
+def _in_halves(array: Any) -> Any:
+    """Numbers of 4 bits, two in a byte, the first in the low half (tensor_utils.h, ``UnpackPackedIntToInt8``)."""
+    flat = np.append(array.reshape(-1), np.zeros(array.size % 2, array.dtype)).astype(np.int8).view(np.uint8)
+    return flat[::2] & 15 | flat[1::2] << 4
 
 
 EmissionRule: TypeAlias = Callable[[Emitter, Node], None]

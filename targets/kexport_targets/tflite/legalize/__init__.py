@@ -37,6 +37,7 @@ from kexport_targets.tflite.legalize import (  # registers
     pooling,
     ranks,
 )
+    quantization,
 from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
 from kexport_targets.tflite.legalize.dtypes import floats_in_float32
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
@@ -113,3 +114,4 @@ __all__ = [
     "ranks",
     "tflite_rewrites",
 ]
+    "quantization",

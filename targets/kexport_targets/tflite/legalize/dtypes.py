@@ -254,4 +254,4 @@ def _widen(value: Value) -> None:
 
 
 def _wide_constant(constant: Constant) -> Constant:
-    return constant.map(lambda array: array.astype("float32"), dtype="float32")
+    return constant.map(lambda array: array.astype("float32"), dtype="float32", same_elements=True)
