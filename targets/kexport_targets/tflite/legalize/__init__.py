@@ -35,9 +35,9 @@ from kexport_targets.tflite.legalize import (  # registers
     matrices,
     normalization,
     pooling,
+    quantization,
     ranks,
 )
-    quantization,
 from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
 from kexport_targets.tflite.legalize.dtypes import floats_in_float32
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
@@ -111,7 +111,7 @@ __all__ = [
     "matrices",
     "normalization",
     "pooling",
+    "quantization",
     "ranks",
     "tflite_rewrites",
 ]
-    "quantization",
