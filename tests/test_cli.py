@@ -123,7 +123,7 @@ def test_4_an_unknown_layer(model: str, capsys: pytest.CaptureFixture[str]) -> N
     assert code == 4
     assert "'hidden' is a 'Telepathy'" in err
     assert "hint: " in err
-    assert "Conv2D" in err
+    assert "--custom-objects FILE" in err
 
 
 def test_5_other_outputs(model: str, capsys: pytest.CaptureFixture[str]) -> None:

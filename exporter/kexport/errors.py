@@ -6,6 +6,7 @@ The tree, with the exit code that the command line gives each::
     ├── UsageError                   2  an option or argument can't be what it is
     │   └── OutputError              2  the output can't be written there: a full disk, an unwritable folder
     ├── ModelReadError               3  the file can't be read as a Keras model
+    │   ├── CodeModelError           3  what the model computes stands in its Python code
     │   └── UnsafeModelError         3  the file asks for something a model file may not ask for
     ├── LoweringError                4  a layer can't be lowered
     │   ├── UnknownLayerError        4  no lowering is known for this class
@@ -23,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kexport.loading.spec import Provenance
     from kexport.verification import Drift, Verdict
 
 
@@ -54,6 +56,15 @@ class ModelReadError(KexportError):
     """The file is not a readable Keras model."""
 
     exit_code = 3
+
+
+class CodeModelError(ModelReadError):
+    """What the model computes stands in its Python code: a subclassed model, or one that can't be serialized.
+
+    ``provenance`` says who wrote it, where that is known.
+    """
+
+    provenance: Provenance | None = None
 
 
 class UnsafeModelError(ModelReadError):

@@ -6,12 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kexport import plugins
+from kexport.api.code import CustomObjects
 from kexport.api.destination import MANIFEST, staged
 from kexport.api.manifest import file_entry, signature_entry, write_manifest
 from kexport.api.options import complete
@@ -47,6 +48,9 @@ def export(
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
     trained_on: str | None = None,
+    custom_objects: CustomObjects | None = None,
+    custom_object: str | Sequence[str] = (),
+    trust_lambda: bool = False,
     golden: GoldenLike | None = None,
     samples: SamplesLike | None = None,
     verify: bool = True,
@@ -71,6 +75,11 @@ def export(
             the model has several inputs.
         weights: the weights file of a ``.json`` model.
         trained_on: the backend that trained the model, where the file does not say.
+        custom_objects: the code of custom layers and functions: a Python file, which is run in a process of its own, or
+            objects by the names that the file gives them, with which Keras loads the model in this process.
+        custom_object: a function, or several, as ``NAME=EXPRESSION`` (``"<lambda>=relu(max_value=20)"``).
+        trust_lambda: whether to run the Python code that the file itself holds, in a process of its own and with the
+            rights of this one.
         golden: golden vectors, or their file, to verify with instead of running Keras.
         samples: inputs to verify with, of shape (samples, …) by input name, or an ``.npz`` file of them.
         verify: whether to verify.
@@ -98,9 +107,21 @@ def export(
         raise worst(failures)
     given = None if golden is None else Given(read_golden(golden))
     notify("Reading the model")
-    source = open_model(model, weights=weights, trained_on=trained_on, input_shape=input_shape)
-    destination = Path(output) if output is not None else Path(f"{source.stem}_export")
     with ExitStack() as stack:
+        source = stack.enter_context(
+            closing(
+                open_model(
+                    model,
+                    weights=weights,
+                    trained_on=trained_on,
+                    input_shape=input_shape,
+                    custom_objects=custom_objects,
+                    custom_object=custom_object,
+                    trust_lambda=trust_lambda,
+                )
+            )
+        )
+        destination = Path(output) if output is not None else Path(f"{source.stem}_export")
         folder = stack.enter_context(staged(destination))
         vectors = stack.enter_context(given or start(source, samples)) if verify else None
         run = _Run(source, batch, dict(dimensions or {}), folder, vectors, notify)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from kexport import plugins
+from kexport.api.code import CustomObjects
 from kexport.api.manifest import plain_shape
 from kexport.api.options import complete
 from kexport.api.results import InspectResult, LayerRow, PortInfo, TargetReport
@@ -27,6 +29,9 @@ def inspect(
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
     trained_on: str | None = None,
+    custom_objects: CustomObjects | None = None,
+    custom_object: str | Sequence[str] = (),
+    trust_lambda: bool = False,
     try_targets: bool = True,
 ) -> InspectResult:
     """Describe a model: its layers with shapes and parameters, who wrote it, and which targets take it.
@@ -42,7 +47,22 @@ def inspect(
         UsageError: an argument does not fit the model.
     """
     check_batch(batch)
-    source = open_model(model, weights=weights, trained_on=trained_on, input_shape=input_shape)
+    source = open_model(
+        model,
+        weights=weights,
+        trained_on=trained_on,
+        input_shape=input_shape,
+        custom_objects=custom_objects,
+        custom_object=custom_object,
+        trust_lambda=trust_lambda,
+    )
+    with closing(source):
+        return _inspected(source, batch, dimensions, try_targets=try_targets)
+
+
+def _inspected(
+    source: Source, batch: Batch, dimensions: Mapping[str, int] | None, *, try_targets: bool
+) -> InspectResult:
     graph, problems = _lowered(source, batch, dimensions)
     reports = []
     if try_targets:

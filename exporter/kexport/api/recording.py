@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from kexport.api.code import CustomObjects
 from kexport.api.destination import writing
 from kexport.api.exporting import Progress
 from kexport.api.references import SamplesLike, start
@@ -23,6 +25,9 @@ def record(
     dimensions: Mapping[str, int] | None = None,
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
+    custom_objects: CustomObjects | None = None,
+    custom_object: str | Sequence[str] = (),
+    trust_lambda: bool = False,
     layers: bool = False,
     progress: Progress | None = None,
 ) -> RecordResult:
@@ -44,9 +49,16 @@ def record(
     """
     notify = progress or (lambda _: None)
     notify("Reading the model")
-    source = open_model(model, weights=weights, input_shape=input_shape)
+    source = open_model(
+        model,
+        weights=weights,
+        input_shape=input_shape,
+        custom_objects=custom_objects,
+        custom_object=custom_object,
+        trust_lambda=trust_lambda,
+    )
     path = Path(output) if output is not None else Path(f"{source.stem}_golden.npz")
-    with start(source, samples) as vectors:
+    with closing(source), start(source, samples) as vectors:
         notify(f"Lowering {len(source.spec.layers)} layers")
         vectors.prepare(source.lower("dynamic", dimensions))
         notify("Waiting for the reference outputs")

@@ -155,10 +155,9 @@ def start(source: Source, samples: SamplesLike | None) -> Vectors:
         from kexport.reference.live import LiveReference
 
         return Computed(LiveReference(source.live), samples)
-    from kexport.reference import Reference
-
+    assert source.own_keras is not None
     try:
-        reference = Reference.start(source.path, source.spec.provenance, weights=source.weights)
+        reference = source.own_keras.reference()
     except NotVerifiedError as error:
         return Unavailable(error)
     return Computed(reference, samples)

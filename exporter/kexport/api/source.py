@@ -6,14 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from kexport.api.code import CustomObjects, OwnKeras, code_of
 from kexport.api.manifest import file_sha256
 from kexport.api.results import ModelInfo
-from kexport.errors import UsageError
+from kexport.errors import CodeModelError, UsageError
 from kexport.ir import Graph
 from kexport.loading import load
-from kexport.loading.spec import LayerSpec, ModelSpec
+from kexport.loading.live import provenance_of
+from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
+from kexport.loading.traced import read_around
+from kexport.reference.code import Code
+
+if TYPE_CHECKING:
+    from kexport.lowering.tracing import Tracer
 
 #: A path, or an object of one of Keras's model classes.
 Model = Any
@@ -24,13 +31,22 @@ InputShape = Sequence[int | None] | Mapping[str, Sequence[int | None]]
 @dataclass(frozen=True)
 class Source:
     """A model that was read. ``path`` is None for a live model, ``live`` for a file; ``settings`` are what the caller
-    said about it beyond the file, as plain data."""
+    said about it beyond the file, as plain data. To be closed, since its code may run in a process."""
 
     spec: ModelSpec
     path: Path | None
     live: Any
     weights: Path | None
     settings: Mapping[str, Any]
+    #: The model's own Keras, for a file.
+    own_keras: OwnKeras | None = None
+    #: Calls code of the user's own; None where there is none to call.
+    tracer: Tracer | None = None
+
+    def close(self) -> None:
+        """End the process that ran the model's own Keras."""
+        if self.own_keras is not None:
+            self.own_keras.close()
 
     @property
     def stem(self) -> str:
@@ -41,7 +57,12 @@ class Source:
         """The model's graph, a new one each time."""
         from kexport.lowering import lower
 
-        return lower(self.spec, batch=None if batch == "dynamic" else batch, dimensions=dimensions)
+        return lower(
+            self.spec,
+            batch=None if batch == "dynamic" else batch,
+            dimensions=dimensions,
+            tracer=self.tracer,
+        )
 
     def classes(self) -> dict[str, str]:
         """Keras class names by layer path."""
@@ -72,25 +93,90 @@ def open_model(
     weights: str | os.PathLike[str] | None = None,
     trained_on: str | None = None,
     input_shape: InputShape | None = None,
+    custom_objects: CustomObjects | None = None,
+    custom_object: str | Sequence[str] = (),
+    trust_lambda: bool = False,
 ) -> Source:
     """Read a model file, or a live model.
 
     Raises:
         ModelReadError: it can't be read.
         UsageError: an argument does not fit the model.
+        LoweringError: it is code, and that can't be run.
     """
     path = Path(model) if isinstance(model, str | os.PathLike) else None
     weights_path = None if weights is None else Path(weights)
+    settings = {"trained_on": trained_on, "input_shape": _plain_shapes(input_shape)}
+    code = code_of(custom_objects, custom_object, trust_lambda=trust_lambda)
+    if path is not None and isinstance(custom_objects, Mapping):
+        from kexport.tracing.here import load_here
+
+        model, path = load_here(path, custom_objects), None
+    if path is None:
+        return _opened_live(model, input_shape, settings)
+    own: OwnKeras | None = None
+    try:
+        spec = _read(path, weights_path, trained_on, input_shape)
+    except CodeModelError as error:
+        if not code:
+            raise
+        who = error.provenance or Provenance("3", "", "keras")
+        own = OwnKeras(path, who, weights_path, code, _batched(input_shape))
+        spec = read_around(own.ready()["around"], who, source=path, label=str(path))
+    own = own or OwnKeras(path, spec.provenance, weights_path, code, None)
+    tracer = _worker_tracer(own, spec.provenance, str(path)) if code else None
+    if code:
+        settings = {**settings, **_code_settings(code)}
+    return Source(spec, path, None, weights_path, settings, own, tracer)
+
+
+def _read(
+    model: Any, weights: Path | None, trained_on: str | None, input_shape: InputShape | None
+) -> ModelSpec:
     alone = None if isinstance(input_shape, Mapping) else input_shape
-    spec = load(
-        model if path is None else path, weights=weights_path, input_shape=alone, trained_on=trained_on
-    )
+    spec = load(model, weights=weights, input_shape=alone, trained_on=trained_on)
     if trained_on is not None:
         spec = _trained_on(spec, trained_on)
-    if input_shape is not None:
-        spec = with_input_shapes(spec, input_shape)
-    settings = {"trained_on": trained_on, "input_shape": _plain_shapes(input_shape)}
-    return Source(spec, path, None if path else model, weights_path, settings)
+    return spec if input_shape is None else with_input_shapes(spec, input_shape)
+
+
+def _opened_live(model: Any, input_shape: InputShape | None, settings: Mapping[str, Any]) -> Source:
+    """A model in this process, whose code is there to be called."""
+    from kexport.tracing.here import around, live_tracer
+
+    try:
+        spec = _read(model, None, settings["trained_on"], input_shape)
+    except CodeModelError:
+        model, description = around(model, _batched(input_shape))
+        provenance = provenance_of(model)
+        spec = read_around(description, provenance, source=None, label=f"The live model {model.name!r}")
+    label = f"The live model {spec.name!r}"
+    return Source(spec, None, model, None, settings, tracer=live_tracer(model, spec.provenance, label))
+
+
+def _worker_tracer(own: OwnKeras, provenance: Provenance, label: str) -> Tracer:
+    from kexport.tracing import WorkerTracer
+
+    return WorkerTracer(own.trace, provenance, label)
+
+
+def _batched(shapes: InputShape | None) -> dict[str, list[int | None]] | None:
+    """Shapes with an open batch, by input name; the name of the one input is left out."""
+    if shapes is None:
+        return None
+    named = dict(shapes) if isinstance(shapes, Mapping) else {"": shapes}
+    return {name: [None, *shape] for name, shape in named.items()}
+
+
+def _code_settings(code: Code) -> dict[str, Any]:
+    """What was run beside the file, for the manifest."""
+    return {
+        "custom_objects": None
+        if code.custom_objects is None
+        else {"file": code.custom_objects.name, "sha256": file_sha256(code.custom_objects)},
+        "custom_object": list(code.expressions),
+        "trust_lambda": code.trust_lambda,
+    }
 
 
 def _plain_shapes(shapes: InputShape | None) -> Any:

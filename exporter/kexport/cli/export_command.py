@@ -10,6 +10,7 @@ import click
 from kexport.cli.console import Progress, show_error, show_warning
 from kexport.cli.options import (
     batch_of,
+    code_options,
     dimensions_of,
     input_shapes_of,
     model_argument,
@@ -72,6 +73,7 @@ def _target_options() -> tuple[click.Option, ...]:
     ),
     reading_options,
     trained_on_option,
+    code_options,
     click.option(
         "--golden",
         type=click.Path(),
@@ -93,6 +95,9 @@ def command(
     dims: tuple[str, ...],
     input_shapes: tuple[str, ...],
     trained_on: str | None,
+    custom_objects: str | None,
+    custom_object: tuple[str, ...],
+    trust_lambda: bool,
     golden: str | None,
     samples: str | None,
     no_verify: bool,
@@ -119,6 +124,9 @@ def command(
             input_shape=input_shapes_of(input_shapes),
             weights=weights,
             trained_on=trained_on,
+            custom_objects=custom_objects,
+            custom_object=custom_object,
+            trust_lambda=trust_lambda,
             golden=golden,
             samples=samples,
             verify=not no_verify,

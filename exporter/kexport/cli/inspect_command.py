@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kexport.cli.options import (
+    code_options,
     dimensions_of,
     input_shapes_of,
     model_argument,
@@ -16,13 +17,16 @@ from kexport.cli.options import (
 
 
 @click.command("inspect")
-@with_options(model_argument, reading_options, trained_on_option, output_options)
+@with_options(model_argument, reading_options, trained_on_option, code_options, output_options)
 def command(
     model: str,
     weights: str | None,
     dims: tuple[str, ...],
     input_shapes: tuple[str, ...],
     trained_on: str | None,
+    custom_objects: str | None,
+    custom_object: tuple[str, ...],
+    trust_lambda: bool,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -36,6 +40,9 @@ def command(
         input_shape=input_shapes_of(input_shapes),
         weights=weights,
         trained_on=trained_on,
+        custom_objects=custom_objects,
+        custom_object=custom_object,
+        trust_lambda=trust_lambda,
     )
     if as_json:
         from kexport.reporting.as_json import inspect_json

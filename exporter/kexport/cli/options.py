@@ -36,6 +36,26 @@ reading_options = (
         help="The input's shape without the batch, where the file leaves it open; ? for what stays unknown.",
     ),
 )
+code_options = (
+    click.option(
+        "--custom-objects",
+        type=click.Path(),
+        metavar="FILE",
+        help="A Python file that defines the model's custom layers and functions. It is run.",
+    ),
+    click.option(
+        "--custom-object",
+        "custom_object",
+        multiple=True,
+        metavar="NAME=EXPR",
+        help="A custom function by its name in the model: '<lambda>=relu(max_value=20)'. Repeatable.",
+    ),
+    click.option(
+        "--trust-lambda",
+        is_flag=True,
+        help="Run the Python code that the model file holds (Lambda layers), with your rights, in a process of its own.",
+    ),
+)
 trained_on_option = click.option(
     "--trained-on",
     type=click.Choice(BACKENDS),

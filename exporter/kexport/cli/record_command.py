@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from kexport.cli.console import Progress
-from kexport.cli.options import dimensions_of, input_shapes_of, output_options, reading_options, with_options
+from kexport.cli.options import (
+    code_options,
+    dimensions_of,
+    input_shapes_of,
+    output_options,
+    reading_options,
+    with_options,
+)
 from kexport.errors import UsageError
 
 
@@ -29,6 +36,7 @@ from kexport.errors import UsageError
         help="Print the standalone recorder, which needs only Keras and NumPy on Python 2.7 to 3.13, and stop.",
     ),
     reading_options,
+    code_options,
     output_options,
 )
 def command(
@@ -40,6 +48,9 @@ def command(
     weights: str | None,
     dims: tuple[str, ...],
     input_shapes: tuple[str, ...],
+    custom_objects: str | None,
+    custom_object: tuple[str, ...],
+    trust_lambda: bool,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -63,6 +74,9 @@ def command(
             weights=weights,
             dimensions=dimensions_of(dims),
             input_shape=input_shapes_of(input_shapes),
+            custom_objects=custom_objects,
+            custom_object=custom_object,
+            trust_lambda=trust_lambda,
             progress=progress,
         )
     if as_json:

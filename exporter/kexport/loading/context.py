@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kexport.errors import ModelReadError
+from kexport.errors import CodeModelError, ModelReadError
 from kexport.loading.spec import Provenance
 
 MAX_NESTING = 48
@@ -24,16 +24,24 @@ class Context:
         provenance: who wrote it.
         trained_on: the backend that trained the model: as the file says, else as the user does; ``""`` unknown.
         input_shape: for a Sequential model without one: the shape of one sample (None for an unknown dimension).
+        orderings: the values of ``dim_ordering`` in a Keras 1 model, for its layers that don't save theirs.
     """
 
     label: str
     provenance: Provenance
     trained_on: str = ""
     input_shape: tuple[int | None, ...] | None = None
+    orderings: frozenset[str] = frozenset()
 
     def error(self, problem: str, *, hint: str | None = None) -> ModelReadError:
         """An error about the model as a whole, to raise."""
         return ModelReadError(f"{self.label}: {problem}.", hint=hint)
+
+    def code_error(self, problem: str, *, hint: str) -> CodeModelError:
+        """An error about a model that is code, to raise."""
+        error = CodeModelError(f"{self.label}: {problem}.", hint=hint)
+        error.provenance = self.provenance
+        return error
 
     def misfit(
         self, path: str, name: str, expected: Sequence[int | None] | None, received: Sequence[int]

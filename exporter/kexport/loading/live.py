@@ -14,6 +14,7 @@ from kexport.ir.graph import Array
 from kexport.loading.context import Context
 from kexport.loading.spec import ModelSpec, Provenance
 from kexport.loading.topology import read_model
+from kexport.loading.vocabularies import with_live_vocabularies
 from kexport.loading.weights import Assigned, Named, assign_flat
 
 
@@ -52,7 +53,7 @@ def read_live(model: Any, ctx: Context) -> tuple[ModelSpec, Assigned]:
             given = [Named(_path(variable), _constant(variable)) for variable in variables]
             if given:
                 assigned.update(assign_flat(layer, given, ctx))
-    return spec, assigned
+    return with_live_vocabularies(spec, model), assigned
 
 
 def _serialized(model: Any, ctx: Context) -> Any:
@@ -68,7 +69,9 @@ def _serialized(model: Any, ctx: Context) -> Any:
     try:
         return json.loads(json.dumps(package.saving.serialize_keras_object(model)))
     except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-        raise ctx.error(f"The model can't be serialized: {error}") from error
+        raise ctx.code_error(
+            f"The model can't be serialized: {error}", hint="Give its layers a get_config."
+        ) from error
 
 
 def _path(variable: Any) -> str:

@@ -39,10 +39,10 @@ def read_model(
         return _sequential(config, ctx, path=path, name=name, depth=depth)
     body = ctx.mapping(config, f"The config of model {path or class_name!r}")
     if "layers" not in body or "input_layers" not in body or "output_layers" not in body:
-        raise ctx.error(
+        raise ctx.code_error(
             f"{'Layer ' + repr(path) if path else 'The model'} is a {class_name!r}, which is neither Sequential nor Functional; "
             f"what it computes stands in its Python code, not in the file",
-            hint="Rebuild it as a Functional model around the same layers, save that and export it.",
+            hint="Hand over its code: --custom-objects FILE. Or rebuild it as a Functional model around the same layers, and save that.",
         )
     return _functional(class_name, body, ctx, path=path, name=name, depth=depth)
 
@@ -211,7 +211,7 @@ def _unwrapped(raw: object, ctx: Context, *, path: str, depth: int) -> ModelSpec
 def _input_layer(first: LayerSpec, raw: Any, body: Mapping[str, Any], ctx: Context, path: str) -> LayerSpec:
     """The input that a Sequential model without an InputLayer has, from what the file says about shapes."""
     shape = _declared_shape(first, raw, body)
-    dtype = first.config.get("dtype", "float32")
+    dtype = first.config.get("input_dtype") or first.config.get("dtype", "float32")
     if shape is None and first.model is not None and len(first.model.inputs) == 1:
         inner = first.model.layer(first.model.inputs[0].layer)
         shape, dtype = inner.config.get("batch_shape"), inner.config.get("dtype", dtype)

@@ -43,9 +43,12 @@ def apply_activation(ctx: Context, value: Value, activation: Any = _FROM_CONFIG)
         return _apply_layer(ctx, value, saved)
     name = activation_name(saved)
     function = FUNCTIONS.get(name)
-    if function is None:
-        raise _unknown(ctx, name)
-    return function(ctx, value)
+    if function is not None:
+        return function(ctx, value)
+    if ctx.tracer is not None:
+        traced = ctx.tracer.function(ctx.layer, name, value.type)
+        return ctx.lower_model(traced.model, [value])[0]
+    raise _unknown(ctx, name)
 
 
 def activation_name(saved: Any) -> str:
@@ -53,6 +56,9 @@ def activation_name(saved: Any) -> str:
     if saved is None:
         return "linear"
     if isinstance(saved, Mapping):
+        if "class_name" not in saved:
+            # tf.keras 2.13 and later write a lambda's code, and no name.
+            return "<lambda>"
         inner = saved.get("config")
         return (
             inner if isinstance(inner, str) else str(saved.get("registered_name") or saved.get("class_name"))
@@ -61,15 +67,19 @@ def activation_name(saved: Any) -> str:
 
 
 def _unknown(ctx: Context, name: str) -> Exception:
-    known = f"Known functions: {', '.join(sorted(FUNCTIONS))}."
-    close = difflib.get_close_matches(name, FUNCTIONS, n=3)
+    known = f"Keras's own: {', '.join(sorted(FUNCTIONS))}."
+    give = "hand over a Python file that defines it, with --custom-objects FILE"
     if "lambda" in name:
         return ctx.error(
-            "Its activation is a lambda, which a model file does not hold. Received: '<lambda>'",
-            hint=f"Save the model with one of Keras's own functions by name. {known}",
+            f"Its activation is a function of the user's, which a model file does not hold. Received: {name!r}",
+            hint=f"Say what it is, as --custom-object '{name}=relu(max_value=6)', or {give} (CUSTOM_OBJECTS = {{'{name}': …}}).",
         )
+    close = difflib.get_close_matches(name, FUNCTIONS, n=3)
     similar = f" Similar: {', '.join(close)}." if close else ""
-    return ctx.error(f"Its activation is not one of Keras's own. Received: {name!r}", hint=known + similar)
+    return ctx.error(
+        f"Its activation is not one of Keras's own. Received: {name!r}",
+        hint=f"If it is your own, {give}. {known}{similar}",
+    )
 
 
 def _apply_layer(ctx: Context, value: Value, saved: Mapping[str, Any]) -> Value:

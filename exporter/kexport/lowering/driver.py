@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from kexport.errors import KexportError, LoweringError
-from kexport.ir import Builder, Graph, GraphError, Value, dims, dtypes
+from kexport.ir import Builder, Constant, Graph, GraphError, Value, dims, dtypes
 from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
 from kexport.lowering.dtype_policy import compute_dtype
 from kexport.lowering.inputs import Dimensions, graph_input
 from kexport.lowering.masks import Masks
-from kexport.lowering.registry import Context, Rule, is_operation, rule_for
+from kexport.lowering.registry import Context, Rule, has_rule, is_operation, rule_for
+from kexport.lowering.tracing import Tracer
 
 #: Models inside models inside models: more than anybody builds, less than Python's stack holds.
 MAX_NESTING = 64
@@ -22,7 +23,13 @@ _NO_AUTOCAST = frozenset(["Embedding", "GroupNormalization", "InputLayer", "Laye
 _Call: TypeAlias = tuple[str, int]
 
 
-def lower(spec: ModelSpec, *, batch: int | None = 1, dimensions: Mapping[str, int] | None = None) -> Graph:
+def lower(
+    spec: ModelSpec,
+    *,
+    batch: int | None = 1,
+    dimensions: Mapping[str, int] | None = None,
+    tracer: Tracer | None = None,
+) -> Graph:
     """The graph that computes ``spec`` at inference.
 
     Args:
@@ -30,6 +37,7 @@ def lower(spec: ModelSpec, *, batch: int | None = 1, dimensions: Mapping[str, in
         batch: the batch size; None keeps it open, as the symbol ``batch``. A model of a fixed batch size keeps its own.
         dimensions: lengths for other open dimensions, by name: ``time`` (rank 3, axis 1), ``height`` and ``width``
             (rank 4), ``dim<axis>``; further ones of the same name end in ``_1``, ``_2``.
+        tracer: calls layers and functions that are the user's own; without one they are unknown.
 
     Returns:
         A checked graph; ``layer_outputs`` has every layer call but those of input layers and inside wrappers.
@@ -38,7 +46,7 @@ def lower(spec: ModelSpec, *, batch: int | None = 1, dimensions: Mapping[str, in
         LoweringError: a layer has no equivalent, or the model does not fit together.
         UsageError: ``dimensions`` names one that the model does not leave open.
     """
-    driver = _Driver(spec.provenance)
+    driver = _Driver(spec.provenance, tracer)
     sizes = Dimensions(batch, dimensions or {})
     layers = {layer.name: layer for layer in spec.layers}
     inputs = []
@@ -67,8 +75,9 @@ def lower(spec: ModelSpec, *, batch: int | None = 1, dimensions: Mapping[str, in
 class _Driver:
     """The state of one lowering."""
 
-    def __init__(self, provenance: Provenance) -> None:
+    def __init__(self, provenance: Provenance, tracer: Tracer | None) -> None:
         self.builder = Builder()
+        self._tracer = tracer
         self.layer_outputs: dict[str, Value] = {}
         self._provenance = provenance
         self._masks = Masks(self.builder, provenance)
@@ -94,14 +103,29 @@ class _Driver:
     def _lower_call(
         self, layer: LayerSpec, call: CallSpec, tensors: Mapping[TensorRef, Value], index: int
     ) -> list[Value]:
-        args = _resolve(call.args, tensors, layer)
-        kwargs = _resolve(call.kwargs, tensors, layer)
+        args = self._resolve(call.args, tensors)
+        kwargs = self._resolve(call.kwargs, tensors)
         outputs = self._lower_layer(layer, args, kwargs, index)
         if not self._inside_wrapper:
             key = f"{layer.path}:{index}" if index else layer.path
             for position, value in enumerate(outputs):
                 self.layer_outputs[f"{key}#{position}" if position else key] = value
         return outputs
+
+    def _resolve(self, item: Any, tensors: Mapping[TensorRef, Value]) -> Any:
+        """``item`` with each :class:`TensorRef` and each weight replaced by its value."""
+        if isinstance(item, TensorRef):
+            return tensors[item]
+        if isinstance(item, Constant):
+            key = id(item), item.dtype
+            if key not in self._weight_values:
+                self._weight_values[key] = self.builder.constant(item, name="weight")
+            return self._weight_values[key]
+        if isinstance(item, Mapping):
+            return {key: self._resolve(part, tensors) for key, part in item.items()}
+        if isinstance(item, list | tuple):
+            return type(item)(self._resolve(part, tensors) for part in item)
+        return item
 
     def _lower_layer(
         self, layer: LayerSpec, args: Sequence[Any], kwargs: Mapping[str, Any], repeat: int = 0
@@ -114,7 +138,8 @@ class _Driver:
         try:
             if layer.model is not None:
                 return self._lower_nested(layer, layer.model, args, rest, repeat)
-            rule = rule_for(layer)
+            traced = self._tracer is not None and not has_rule(layer)
+            rule = self._trace if traced else rule_for(layer)
             dtype = compute_dtype(layer)
             args = tuple(self._autocast(layer, dtype, item) for item in args)
             rest = {name: self._autocast(layer, dtype, item) for name, item in rest.items()}
@@ -146,6 +171,7 @@ class _Driver:
             compute_dtype=dtype,
             weight_values=self._weight_values,
             masks=self._masks,
+            tracer=self._tracer,
         )
         every = list(_values((args, kwargs)))
         if not every:
@@ -167,6 +193,22 @@ class _Driver:
         ]
         for value in outputs:
             _check_lengths(ctx, value)
+        return outputs
+
+    def _trace(self, ctx: Context, *inputs: Value) -> list[Value]:
+        """The rule of a layer of the user's own: the graph that its call builds."""
+        assert self._tracer is not None
+        values = list(_values((ctx.args, ctx.kwargs)))
+        masks = [self._masks.of(value) for value in values]
+        types = [None if mask is None else mask.type for mask in masks]
+        traced = self._tracer.layer(ctx.layer, _types(ctx.args), _types(ctx.kwargs), types)
+        given = [*values, *(mask for mask in masks if mask is not None)]
+        results = self._wrapped(lambda: self.lower_model(traced.model, given))
+        outputs, made = results[: traced.outputs], results[traced.outputs :]
+        # An output may be an input, or a value inside, which has a mask of its own or none.
+        outputs = [self.builder.op("identity", value) for value in outputs]
+        for value, mask in zip(outputs, made, strict=False):
+            self._masks.put(value, mask)
         return outputs
 
     def _wrapped(self, lower_inner: Callable[[], list[Value]]) -> list[Value]:
@@ -274,14 +316,14 @@ def _in_order(
         stack.extend(reversed(waiting))
 
 
-def _resolve(item: Any, tensors: Mapping[TensorRef, Value], layer: LayerSpec) -> Any:
-    """``item`` with each :class:`TensorRef` replaced by its value."""
-    if isinstance(item, TensorRef):
-        return tensors[item]
+def _types(item: Any) -> Any:
+    """``item`` with each value replaced by its type."""
+    if isinstance(item, Value):
+        return item.type
     if isinstance(item, Mapping):
-        return {key: _resolve(part, tensors, layer) for key, part in item.items()}
+        return {key: _types(part) for key, part in item.items()}
     if isinstance(item, list | tuple):
-        return type(item)(_resolve(part, tensors, layer) for part in item)
+        return type(item)(_types(part) for part in item)
     return item
 
 

@@ -11,6 +11,7 @@ from kexport.errors import LoweringError, UnknownLayerError
 from kexport.ir import Builder, Constant, Value, dtypes
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
 from kexport.lowering.masks import Masks
+from kexport.lowering.tracing import Tracer
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Context:
         masks: the masks of the graph's values, for layers that make or read one.
         weight_values: the graph's constants by identity of the weight and dtype, so that a layer called twice
             has its weights once.
+        tracer: calls functions and cells that are the user's own; None where none may be called.
     """
 
     layer: LayerSpec
@@ -40,6 +42,7 @@ class Context:
     compute_dtype: str = "float32"
     weight_values: dict[tuple[int, str], Value] = field(default_factory=dict)
     masks: Masks | None = None
+    tracer: Tracer | None = None
 
     def arg(self, name: str) -> Any:
         """An argument of the layer.
@@ -147,6 +150,15 @@ def rule_name(layer: LayerSpec) -> str:
     return f"ops.{layer.class_name}" if is_operation(layer) else layer.class_name
 
 
+#: Have a rule that says why they can't be lowered; where code may be run, they are traced.
+CODE = frozenset(["Lambda"])
+
+
+def has_rule(layer: LayerSpec) -> bool:
+    """Whether what the layer computes follows from its class and config."""
+    return rule_name(layer) in _RULES and layer.class_name not in CODE
+
+
 def rule_for(layer: LayerSpec) -> Rule:
     """The rule for a layer's class.
 
@@ -157,13 +169,9 @@ def rule_for(layer: LayerSpec) -> Rule:
     if rule is None:
         close = difflib.get_close_matches(rule_name(layer), _RULES, n=3)
         guess = f" Similar: {', '.join(close)}." if close else ""
-        known = (
-            "`kexport layers` lists what is known."
-            if is_operation(layer)
-            else f"Known layers: {', '.join(name for name in known_layers() if '.' not in name)}."
-        )
+        own = "" if is_operation(layer) else " If it is your own, hand over its code: --custom-objects FILE."
         raise UnknownLayerError(
             f"Layer {layer.path!r} is a {rule_name(layer)!r}, for which no lowering is known.",
-            hint=f"{known}{guess}",
+            hint=f"`kexport layers` lists what is known.{guess}{own}",
         )
     return rule

@@ -47,8 +47,9 @@ def lower_masking(ctx: Context, x: Value) -> Value:
 
 @lowers("Lambda")
 def lower_lambda(ctx: Context, *inputs: Value) -> Value:
-    """Refused: its function is Python code, which a model file should not be trusted to run."""
+    """Refused where the user does not say to run it: its function is Python code, out of the model file."""
     raise ctx.error(
-        "A Lambda layer's function is Python code, and no code from a model file is run",
-        hint="Replace it by Keras layers (Rescaling, Reshape, Activation, Add, …) before the model is saved.",
+        "A Lambda layer's function is Python code, and no code from a model file is run unasked",
+        hint="If you trust whoever made the file: --trust-lambda runs the code, with your rights, in a process of its own. Or replace "
+        "the layer by Keras's own (Rescaling, Reshape, Activation, Add, …) before the model is saved.",
     )

@@ -23,7 +23,7 @@ class LiveReference:
     """Predicts with a model that is in this process, on the CPU; nothing about the model changes."""
 
     def __init__(self, model: Any) -> None:
-        self._library = _recorder.Library(_library_of(model))
+        self._library = _recorder.Library(library_of(model))
         try:
             self._recorder = _recorder.Recorder(self._library, model)
         except record_model.RecordError as error:
@@ -58,7 +58,12 @@ class LiveReference:
         self.close()
 
 
-def _library_of(model: Any) -> ModuleType:
+def library_of(model: Any) -> ModuleType:
+    """The Keras that a live model is of.
+
+    Raises:
+        UsageError: it is of none.
+    """
     for kind in type(model).__mro__:
         name = kind.__module__.partition(".")[0]
         if name in _LIBRARIES and name in sys.modules:

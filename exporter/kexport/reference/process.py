@@ -7,15 +7,17 @@ one that is installed is tried, and the reasons are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kexport.errors import NotVerifiedError, UnsafeModelError
 from kexport.ir import Array
 from kexport.loading.spec import Provenance
 from kexport.reference.candidates import Candidate, candidates
+from kexport.reference.code import Code
 from kexport.reference.golden import Golden
 from kexport.reference.worker import Patience, Request, Worker, WorkerError
 
@@ -23,13 +25,23 @@ if TYPE_CHECKING:
     from kexport.reference.live import LiveReference
 
 #: Failures that another Keras would repeat.
-_FINAL = ("custom", "names", "usage")
+_FINAL = ("custom", "names", "usage", "trace")
 
 PATIENCE = Patience()
+
+NO_CODE = Code()
+
+Answer = TypeVar("Answer")
 
 _RECORD_HINT = (
     "Record a golden file where the model was trained (record_model.py MODEL --out golden.npz) and give it with "
     "--golden golden.npz, or export with --no-verify."
+)
+
+
+_CODE_HINT = (
+    "If you trust whoever made the file: --trust-lambda runs its code, with your rights, in a process of its own. Or record a golden "
+    "file where the model was trained (record_model.py MODEL --out golden.npz) and give it with --golden golden.npz."
 )
 
 
@@ -54,10 +66,15 @@ class Reference:
         provenance: Provenance,
         *,
         weights: Path | None = None,
-        custom_objects: Path | None = None,
+        code: Code = NO_CODE,
+        input_shapes: Mapping[str, Sequence[int | None]] | None = None,
         patience: Patience = PATIENCE,
     ) -> Self:
         """Launch the first Keras that may read the file, and return at once.
+
+        Args:
+            code: what may be run beside the file.
+            input_shapes: of a subclassed model, with the batch, by input name.
 
         Raises:
             NotVerifiedError: none that is installed reads it as its own framework did.
@@ -65,8 +82,9 @@ class Reference:
         arguments: list[str] = []
         if weights is not None:
             arguments += ["--weights", str(weights)]
-        if custom_objects is not None:
-            arguments += ["--custom-objects", str(custom_objects)]
+        arguments += code.arguments()
+        if input_shapes:
+            arguments += ["--input-shapes", json.dumps({k: list(v) for k, v in input_shapes.items()})]
         reference = cls(path, candidates(provenance), arguments, patience)
         reference._next()
         return reference
@@ -97,16 +115,39 @@ class Reference:
             UnsafeModelError: the file brings code.
         """
         request = Request(inputs, output_names, layers)
+        return self._asked(lambda worker: worker.predict(request))
+
+    def ready(self) -> Mapping[str, Any]:
+        """What the process says of itself and the model, once it has loaded it.
+
+        Raises:
+            NotVerifiedError, UnsafeModelError: as :meth:`predict`.
+        """
+        return self._asked(lambda worker: worker.ready())
+
+    def trace(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to a request of ``kexport.tracing``.
+
+        Raises:
+            WorkerError: of kind ``trace``: the code can't be traced.
+            NotVerifiedError, UnsafeModelError: as :meth:`predict`.
+        """
+        return self._asked(lambda worker: worker.trace(request), keep="trace")
+
+    def _asked(self, ask: Callable[[Worker], Answer], keep: str = "") -> Answer:
+        """The answer of the first worker that has one; an error of kind ``keep`` is the caller's, and the worker stays."""
         while self._worker is not None or self._next():
             assert self._worker is not None
             try:
-                return self._worker.predict(request)
+                return ask(self._worker)
             except WorkerError as error:
+                if keep and error.kind == keep:
+                    raise
                 candidate = self._worker.candidate
                 self._worker.close()
                 self._worker = None
                 if error.kind == "unsafe":
-                    raise UnsafeModelError(f"{str(self._path)!r}: {error}", hint=_RECORD_HINT) from error
+                    raise UnsafeModelError(f"{str(self._path)!r}: {error}", hint=_CODE_HINT) from error
                 self.reasons.append(f"{candidate.label}: {error}")
                 if error.kind in _FINAL:
                     break

@@ -17,14 +17,16 @@ kexport itself starts this file with --serve, in a process of its own: Keras is 
 then each line on standard input, a JSON object, is answered by one on standard output.
 """
 # Keras 1 and Theano live on Python 2.7, so there are no f-strings, annotations or keyword-only arguments here.
-# ruff: noqa: BLE001, C401, C402, EXE001, FURB188, S102, SIM905, UP003, UP004, UP009, UP010, UP018, UP020, UP031
+# ruff: noqa: B904, BLE001, C401, C402, EXE001, FURB188, S102, S307, SIM905, UP003, UP004, UP009, UP010, UP018, UP020, UP031
 # mypy: ignore-errors
 
 from __future__ import absolute_import, division, print_function, unicode_literals
 
 import argparse
+import ast
 import collections
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -174,8 +176,8 @@ def read_config(path):
     return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
 
 
-def check_config(config, known=()):
-    """Refuse a file that brings code, or that names a class from outside Keras which the user did not hand over.
+def check_config(config, known=(), trusted=False):
+    """Refuse a file that brings code (but ``trusted``), or that names a class from outside Keras which the user did not hand over.
 
     Raises:
         RecordError: of kind ``unsafe``.
@@ -184,15 +186,17 @@ def check_config(config, known=()):
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            _check_entry(item, known)
+            _check_entry(item, known, trusted)
             stack.extend(item.values())
         elif isinstance(item, (list, tuple)):
             stack.extend(item)
 
 
-def _check_entry(item, known):
+def _check_entry(item, known, trusted):
     name = item.get("class_name")
     settings = item.get("config")
+    if trusted and name in ("__lambda__", "Lambda"):
+        return
     if name == "__lambda__" or (name == "Lambda" and isinstance(settings, dict) and _holds_code(settings)):
         label = settings.get("name", "a Lambda") if isinstance(settings, dict) else "a Lambda"
         raise RecordError("unsafe", "The file holds Python code (layer %r), which is not run." % label)
@@ -220,11 +224,78 @@ def _holds_code(settings):
 
 
 def load_custom_objects(path):
-    """The classes and functions that a Python file of the user's defines."""
+    """The classes and functions that a Python file of the user's defines, and those in its dict CUSTOM_OBJECTS, which may have
+    names such as ``<lambda>``."""
     scope = {str("__name__"): str("kexport_custom_objects"), str("__file__"): path}
     with io.open(path, "rb") as file:
         exec(compile(file.read(), path, "exec"), scope)
-    return dict((key, value) for key, value in scope.items() if not key.startswith("_"))
+    found = dict((key, value) for key, value in scope.items() if not key.startswith("_"))
+    more = found.pop("CUSTOM_OBJECTS", {})
+    if not isinstance(more, dict):
+        raise RecordError("custom", "CUSTOM_OBJECTS in %s is a dict of objects by name." % path)
+    found.update(more)
+    return found
+
+
+def evaluate(text, library, scope):
+    """The object that ``NAME=EXPRESSION`` of the user's stands for: ``(name, object)``.
+
+    The expression sees Keras's activations and operations, ``keras``, and what the user's file defines. A call with arguments
+    by name alone is the function with these arguments: ``relu(max_value=20)``.
+    """
+    name, equals, expression = text.partition("=")
+    if not name or not equals or not expression.strip():
+        raise RecordError("custom", "A custom object is NAME=EXPRESSION. Received: %s" % text)
+    scope = dict(_expression_scope(library), **scope)
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+        call = tree.body
+        if isinstance(call, ast.Call) and not call.args:
+            function = eval(compile(ast.Expression(call.func), text, "eval"), scope)
+            named = dict(
+                (item.arg, eval(compile(ast.Expression(item.value), text, "eval"), scope))
+                for item in call.keywords
+            )
+            if not isinstance(function, type):
+                return name, _applied(library, function, named)
+        made = eval(compile(tree, text, "eval"), scope)
+    except RecordError:
+        raise
+    except Exception as error:
+        raise RecordError("custom", "%s: %s: %s" % (text, type(error).__name__, error))
+    if not callable(made):
+        raise RecordError(
+            "custom", "%s: a custom object is a function or a class. Received: %r" % (text, made)
+        )
+    return name, made
+
+
+def _expression_scope(library):
+    scope = {"keras": library.module}
+    for holder in (getattr(library.module, "ops", None), library.module.activations):
+        for key in dir(holder) if holder is not None else ():
+            if not key.startswith("_"):
+                scope[key] = getattr(holder, key)
+    return scope
+
+
+def _applied(library, function, named):
+    """``function`` with arguments by name; Keras 2's relu calls the slope otherwise."""
+    if function is getattr(library.module.activations, "relu", None) and library.major < 3:
+        named = dict(("alpha" if key == "negative_slope" else key, value) for key, value in named.items())
+    inspected = getattr(inspect, "signature", None)
+    if inspected is not None:
+        try:
+            inspected(function).bind(None, **named)
+        except TypeError as error:
+            raise RecordError("custom", "%s: %s" % (getattr(function, "__name__", function), error))
+        except ValueError:
+            pass
+
+    def applied(x):
+        return function(x, **named)
+
+    return applied
 
 
 def load(options):
@@ -234,27 +305,56 @@ def load(options):
     Returns:
         (library, recorder)
     """
-    if not options.custom_objects:
-        check_config(read_config(options.model))
+    given = options.custom_objects or options.custom_object
+    if not given:
+        check_config(read_config(options.model), trusted=options.trust_lambda)
     library = import_library(options.library)
     custom = load_custom_objects(options.custom_objects) if options.custom_objects else {}
-    if custom:
-        check_config(read_config(options.model), known=custom)
-    return library, Recorder(library, load_model(library, options.model, options.weights, custom))
+    for text in options.custom_object:
+        name, made = evaluate(text, library, custom)
+        custom[name] = made
+    config = read_config(options.model)
+    if given:
+        check_config(config, known=custom, trusted=options.trust_lambda)
+    custom.update(aliases(config, custom))
+    model = load_model(library, options.model, options.weights, custom, options.trust_lambda)
+    return library, Recorder(library, model, custom, options.input_shapes)
 
 
-def load_model(library, path, weights, custom):
+def aliases(config, custom):
+    """Objects of the user's by the names under which the file's writer registered them: ``package>Name``."""
+    found, stack = {}, [config]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            names = item.get("registered_name"), item.get("class_name")
+            for name in names:
+                plain = name.rpartition(">")[2] if isinstance(name, type("")) else ""
+                if plain in custom and name not in custom:
+                    found[name] = custom[plain]
+            stack.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
+    return found
+
+
+def load_model(library, path, weights, custom, trusted=False):
     """The model in a ``.h5``, ``.hdf5``, ``.keras`` or ``.json`` (then with ``weights``) file."""
     models = library.module.models
+    if trusted:
+        enable = getattr(getattr(library.module, "config", None), "enable_unsafe_deserialization", None)
+        if enable is not None:
+            enable()
     if path.endswith(".json"):
         with io.open(path, encoding="utf-8") as file:
             model = models.model_from_json(file.read(), custom_objects=custom)
     else:
+        more = {"safe_mode": False} if trusted else {}
         try:
-            model = models.load_model(path, custom_objects=custom, compile=False)
+            model = models.load_model(path, custom_objects=custom, compile=False, **more)
         except TypeError as error:
-            # Keras 1 and early Keras 2 have no argument `compile`.
-            if "compile" not in str(error):
+            # Keras 1 and early Keras 2 have no argument `compile`, later ones no `safe_mode`.
+            if "compile" not in str(error) and "safe_mode" not in str(error):
                 raise
             model = models.load_model(path, custom_objects=custom)
     if weights is not None:
@@ -276,7 +376,7 @@ def flatten(item):
 
 def functional(model):
     """The model's layer graph: the model itself, or what a Sequential model keeps inside."""
-    if _own_nodes(model) is None:
+    if _own_nodes(model) is None and any(kind.__name__ == "Sequential" for kind in type(model).__mro__):
         for name in ("_functional", "model"):
             inner = getattr(model, name, None)
             if inner is not None and _own_nodes(inner) is not None:
@@ -382,19 +482,102 @@ def dtype_of(tensor):
     return str(getattr(dtype, "name", dtype))
 
 
+# --- subclassed models ----------------------------------------------------------------------------------------------
+
+
+def around(library, model, shapes=None):
+    """A Functional model around a subclassed one, which has no layer graph of its own.
+
+    Args:
+        shapes: by input name, with the batch; those that the model was built with where left out.
+
+    Raises:
+        RecordError: of kind ``load``: they are not known, or the model can't be called on symbolic tensors.
+    """
+    if not hasattr(model, "call"):
+        raise RecordError("load", "The model was never built: its inputs are unknown.")
+    given = _with_shapes(model, shapes) if shapes else _built_with(model)
+    if getattr(model, "inputs", None):
+        # A layer of it can't be serialized, so that it is code as a whole.
+        inputs = [
+            library.module.Input(batch_shape=shape_of(tensor), dtype=dtype_of(tensor), name=name)
+            for tensor, name in zip(tensor_inputs(model), input_names(model))
+        ]
+        outputs = model(inputs if len(inputs) > 1 else inputs[0])
+        return library.module.Model(inputs, outputs, name=model.name)
+    if not given:
+        raise RecordError(
+            "load",
+            "The model was never called, so its inputs are unknown: give their shapes (--input-shape).",
+        )
+    inputs = []
+    arguments = collections.OrderedDict(
+        (name, _inputs(library, name, structure, inputs)) for name, structure in given.items()
+    )
+    first = next(iter(arguments))
+    try:
+        outputs = model(arguments.pop(first), **arguments)
+    except Exception as error:
+        raise RecordError("load", "The model can't be called on symbolic tensors: %s" % _line(error))
+    return library.module.Model(inputs, outputs, name=model.name)
+
+
+def _parameters(model):
+    """The arguments of a model's call that may be tensors."""
+    known = ("self", "training", "mask", "args", "kwargs")
+    return [name for name in inspect.signature(model.call).parameters if name not in known]
+
+
+def _with_shapes(model, shapes):
+    """The arguments that shapes by input name are for: so called, else entries of the first one."""
+    names = _parameters(model)
+    if len(shapes) == 1 and not set(shapes) <= set(names):
+        return collections.OrderedDict([(names[0], list(shapes.values())[0])])
+    if set(shapes) <= set(names):
+        return collections.OrderedDict((name, shapes[name]) for name in names if name in shapes)
+    return collections.OrderedDict([(names[0], shapes)])
+
+
+def _built_with(model):
+    """The shapes that a model was built with, by argument."""
+    table = getattr(model, "_build_shapes_dict", None)
+    names = _parameters(model)
+    if table:
+        if len(table) == 1:
+            return collections.OrderedDict([(names[0], list(table.values())[0])])
+        cut = len("_shape")
+        return collections.OrderedDict((key[:-cut], shape) for key, shape in table.items())
+    shape = getattr(model, "_build_input_shape", None)
+    return collections.OrderedDict([(names[0], shape)]) if shape is not None else None
+
+
+def _inputs(library, name, structure, found):
+    """Symbolic inputs of a structure of shapes, which are added to ``found``; their batch is open."""
+    if hasattr(structure, "as_list"):
+        structure = structure.as_list()
+    if isinstance(structure, dict):
+        return dict((key, _inputs(library, str(key), structure[key], found)) for key in sorted(structure))
+    if all(dim is None or isinstance(dim, int) for dim in structure):
+        found.append(library.module.Input(shape=tuple(structure[1:]), name=name))
+        return found[-1]
+    return [_inputs(library, "%s_%d" % (name, index), shape, found) for index, shape in enumerate(structure)]
+
+
 # --- predicting -----------------------------------------------------------------------------------------------------
 
 
 class Recorder(object):
     """A loaded model that predicts, on the CPU and in inference mode."""
 
-    def __init__(self, library, model):
+    def __init__(self, library, model, custom=None, shapes=None):
         self.library = library
-        self.model = model
-        if not hasattr(model, "inputs") or not functional(model).inputs:
-            raise RecordError("load", "The model was never built: its inputs are unknown.")
-        self.input_names = input_names(model)
-        self.output_names = output_names(model)
+        #: Objects of the user's, by the names that the model's configs call them.
+        self.custom = custom or {}
+        #: A subclassed model is called as the one layer of a Functional model.
+        self.is_around = not getattr(functional(model), "inputs", None)
+        self.model = around(library, model, shapes) if self.is_around else model
+        self.input_names = input_names(self.model)
+        self.output_names = output_names(self.model)
 
     def predict(self, inputs):
         """The outputs, flat, for arrays in the order of the inputs."""
@@ -794,19 +977,102 @@ def serve(options, answers):
     """Load the model, then answer requests until standard input ends.
 
     A request is ``{"inputs": path, "out": path, "layers": bool, "input_names": [...], "output_names": [...]}``; the
-    names are the caller's, in its order.
+    names are the caller's, in its order. Or it is ``{"trace": {...}, "folder": path}``: see ``kexport/tracing/calls.py``.
     """
     requests = _Requests()
     library, recorder = load(options)
     ready = dict(describe(library), ready=True)
     ready.update(input_names=recorder.input_names, output_names=recorder.output_names)
+    if recorder.is_around:
+        ready["around"] = description(recorder)
     _answer(answers, ready)
+    tracing = None
     for request in requests:
         try:
-            _answer(answers, _respond(library, recorder, request))
+            if "trace" in request:
+                tracing = tracing or _Tracing(library, recorder, request["folder"])
+                _answer(answers, tracing.answer(request["trace"]))
+            else:
+                _answer(answers, _respond(library, recorder, request))
         except Exception as error:
             # Whatever a backend raises is the answer; the caller tries another.
             _answer(answers, _failure(error, "predict"))
+
+
+def description(recorder):
+    """The Functional model around one that is code, as plain data."""
+    tensors = tensor_inputs(recorder.model)
+    inner = layer_of(tensor_outputs(recorder.model)[0])
+    names = dict((id(tensor), name) for tensor, name in zip(tensors, recorder.input_names))
+
+    def named(item):
+        if isinstance(item, dict):
+            return dict((key, named(value)) for key, value in item.items())
+        if isinstance(item, (list, tuple)):
+            return [named(value) for value in item]
+        if id(item) in names:
+            return {"class_name": "__keras_tensor__", "config": {"keras_history": [names[id(item)], 0, 0]}}
+        return item
+
+    node = inner._inbound_nodes[-1]
+    arguments = getattr(node, "arguments", None)
+    args, kwargs = (
+        (arguments.args, arguments.kwargs) if arguments is not None else (node.call_args, node.call_kwargs)
+    )
+    policy = getattr(inner, "dtype_policy", None) or getattr(inner, "_dtype_policy", None)
+    return {
+        "name": inner.name,
+        "class_name": type(inner).__name__,
+        "inputs": [
+            {"name": name, "shape": list(shape_of(tensor)), "dtype": dtype_of(tensor)}
+            for name, tensor in zip(recorder.input_names, tensors)
+        ],
+        "call": {"args": named(list(args)), "kwargs": named(dict(kwargs))},
+        "outputs": recorder.output_names,
+        "dtype": str(getattr(policy, "name", "float32")),
+    }
+
+
+class _Tracing(object):
+    """Answers what kexport asks of the user's own code; arrays go into files."""
+
+    def __init__(self, library, recorder, folder):
+        from kexport.tracing.calls import Calls
+
+        self._calls = Calls(library, recorder.model, recorder.custom, self._keep)
+        self._folder = folder
+        self._library = library
+        self._keys = {}
+        self._held = []
+        self._new = {}
+
+    def _keep(self, item, dtype):
+        key = self._keys.get((id(item), dtype))
+        if key is None:
+            key = str(len(self._keys))
+            self._keys[id(item), dtype] = key
+            # As long as it lives, nothing else has its id.
+            self._held.append(item)
+            self._new[key] = self._written(key, item, dtype)
+        return key
+
+    def _written(self, key, item, dtype):
+        import numpy as np
+
+        array = np.asarray(item.numpy() if hasattr(item, "numpy") else item)
+        path = os.path.join(self._folder, "weight_%s.npy" % key)
+        np.save(path, array if array.dtype.kind in "biuf" else array.astype(np.float32))
+        return {"path": path, "shape": list(array.shape), "dtype": dtype}
+
+    def answer(self, request):
+        from kexport.tracing.calls import TraceError
+
+        self._new = {}
+        try:
+            answer = self._calls.answer(request)
+        except TraceError as error:
+            raise RecordError("trace", str(error))
+        return dict(answer, arrays=self._new, who=describe(self._library))
 
 
 def _respond(library, recorder, request):
@@ -878,7 +1144,8 @@ def _line(error):
     """The first two lines of an error's text (Keras puts the layer in one and the cause in the next), without colours."""
     text = re.sub("\x1b\\[[0-9;]*m", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:2])[:400] if lines else type(error).__name__
+    shown = 3 if len(lines) > 2 and lines[1].endswith("encountered:") else 2
+    return " ".join(lines[:shown])[:600] if lines else type(error).__name__
 
 
 def _answers():
@@ -900,6 +1167,21 @@ def parse(arguments):
     parser.add_argument("--seed", type=int, default=0, help="of the made-up inputs (default 0)")
     parser.add_argument(
         "--custom-objects", help="a Python file that defines the model's custom layers; it is run"
+    )
+    parser.add_argument(
+        "--custom-object",
+        action="append",
+        default=[],
+        metavar="NAME=EXPRESSION",
+        help="a function by its name in the model: '<lambda>=relu(max_value=20)'; repeatable",
+    )
+    parser.add_argument(
+        "--trust-lambda", action="store_true", help="run the Python code that the model file holds"
+    )
+    parser.add_argument(
+        "--input-shapes",
+        type=json.loads,
+        help="of a subclassed model: JSON, {name: [...]} with the batch (null)",
     )
     parser.add_argument(
         "--library",

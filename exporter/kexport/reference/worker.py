@@ -93,14 +93,33 @@ class Worker:
             self._answers.put(line)
         self._answers.put(None)
 
+    def ready(self) -> Mapping[str, Any]:
+        """What the worker says of itself and the model once it has loaded it.
+
+        Raises:
+            WorkerError: it can't load it.
+        """
+        if self._ready is None:
+            self._ready = self._answer(self._patience.load, "to load the model")
+        return self._ready
+
+    def trace(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to a request of ``kexport.tracing``; its arrays are files that last as long as the worker.
+
+        Raises:
+            WorkerError: the code can't be traced (kind ``trace``), or the worker has failed.
+        """
+        self.ready()
+        self._send({"trace": request, "folder": self._folder.name})
+        return self._answer(self._patience.predict, "to trace custom code")
+
     def predict(self, request: Request) -> Golden:
         """What the model computes, by the request's names.
 
         Raises:
             WorkerError: it does not.
         """
-        if self._ready is None:
-            self._ready = self._answer(self._patience.load, "to load the model")
+        self.ready()
         given = Path(self._folder.name) / "inputs.npz"
         answered = Path(self._folder.name) / "golden.npz"
         write_arrays(given, ((f"inputs/{name}", array) for name, array in request.inputs.items()))
