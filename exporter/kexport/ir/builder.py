@@ -77,6 +77,14 @@ class Builder:
         """A graph input."""
         return Value(self.names.unique(name), tensor_type.dtype, tensor_type.shape)
 
+    def inline(self, graph: Graph, *values: Value) -> list[Value]:
+        """Add the nodes of ``graph`` with ``values`` for its inputs; return what its outputs are."""
+        known: dict[Value, Value] = dict(zip(graph.inputs, values, strict=True))
+        for node in graph.nodes:
+            inputs = [None if value is None else known.get(value, value) for value in node.inputs]
+            known.update(zip(node.outputs, self.ops(node.op, *inputs, **node.attrs), strict=True))
+        return [known.get(value, value) for value in graph.outputs]
+
     def _value(self, op: str, tensor_type: TensorType) -> Value:
         base = f"{self.origin}/{op}" if self.origin else op
         return Value(self.names.unique(base), tensor_type.dtype, tensor_type.shape)

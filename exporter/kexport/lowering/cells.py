@@ -1,25 +1,24 @@
-"""Recurrent cells: what one step computes.
+"""Recurrent cells: what runs over the steps of a sequence.
 
-Formulas: keras/src/layers/rnn/{simple_rnn,lstm,gru,stacked_rnn_cells}.py, Keras 3.15, which are those of Keras 1 and 2 but for
-defaults. Gates lie side by side in the kernels, in Keras's order.
+Keras's own are ops of whole layers (``kexport/ir/ops/recurrent.py`` has their formulas). Those of the user's, and convolutional ones, are
+lowered a step at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
-import numpy as np
-
-from kexport.ir import Shape, Value
-from kexport.lowering.activations import apply_activation
+from kexport.ir import Graph, Shape, TensorType, Value
+from kexport.ir.ops.recurrent import LAYOUTS
+from kexport.lowering.activations import activation_name, apply_activation
 from kexport.lowering.arguments import integer
 from kexport.lowering.registry import Context
 
 
-class Cell(Protocol):
-    """A cell. ``project`` does, for many steps at once, what does not depend on the states."""
+class StepCell(Protocol):
+    """A cell that is lowered a step at a time. ``project`` does, for many steps at once, what does not depend on the states."""
 
     def shapes(self, x: Value) -> list[Shape]:
         """The shapes of the states for a projected sequence ``x`` (batch, time, …)."""
@@ -34,15 +33,71 @@ class Cell(Protocol):
         ...
 
 
-_CELLS: dict[str, Callable[[Context], Cell]] = {}
+@dataclass(frozen=True)
+class OpCell:
+    """A cell of Keras's own: the op ``op`` over a whole sequence."""
+
+    ctx: Context
+    op: str
+
+    def shapes(self, x: Value) -> list[Shape]:
+        """The shapes of the states for a sequence ``x`` (batch, time, …)."""
+        return [(x.shape[0], integer(self.ctx, "units"))] * LAYOUTS[self.op].states
+
+    def weights(self) -> list[Value | None]:
+        """Kernel, recurrent kernel and bias, which may be absent."""
+        ctx = self.ctx
+        bias = ctx.weight_value("bias") if ctx.layer.config.get("use_bias", True) else None
+        return [ctx.weight_value("kernel"), ctx.weight_value("recurrent_kernel"), bias]
+
+    def attrs(self, x: Value) -> dict[str, Any]:
+        """The op's attributes but for those of the layer around the cell."""
+        config, state = self.ctx.layer.config, TensorType(x.dtype, self.shapes(x)[0])
+        found: dict[str, Any] = {"activation": _activation(self.ctx, config.get("activation"), state)}
+        if self.op != "simple_rnn":
+            gate = config.get("recurrent_activation")
+            found["recurrent_activation"] = _activation(self.ctx, gate, state)
+        if self.op == "gru":
+            found["reset_after"] = bool(config.get("reset_after"))
+        return found
 
 
-def _cell(name: str) -> Callable[[Callable[[Context], Cell]], Callable[[Context], Cell]]:
-    def decorate(make: Callable[[Context], Cell]) -> Callable[[Context], Cell]:
-        _CELLS[name] = make
-        return make
+def _activation(ctx: Context, saved: Any, state: TensorType) -> Graph:
+    """An activation as a graph of its own, by the name that Keras has for it."""
+    b = ctx.b
+    x = b.input(f"{b.origin}/gate", state)
+    outside, b.nodes = b.nodes, []
+    try:
+        result = apply_activation(ctx, x, saved)
+    finally:
+        inside, b.nodes = b.nodes, outside
+    return Graph(_name(ctx, saved), [x], [result], inside, ["x"], ["y"])
 
-    return decorate
+
+def _name(ctx: Context, saved: Any) -> str:
+    """Keras's name of an activation; the hard_sigmoid of Keras 1 and 2 is another function than that of Keras 3."""
+    name = activation_name(saved)
+    return f"{name}_of_keras_2" if name == "hard_sigmoid" and ctx.provenance.keras_major < 3 else name
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Cells one on the other, each on the output of the one below; their states one after the other.
+
+    What a cell gives the next at a step depends on nothing but the steps up to it, so that each may run over the whole sequence before
+    the next one does.
+    """
+
+    cells: Sequence[OpCell | StepCell]
+
+    def shapes(self, x: Value) -> list[Shape]:
+        """The shapes of the states for a sequence ``x`` (batch, time, …)."""
+        return [shape for cell in self.cells for shape in cell.shapes(x)]
+
+
+Cell: TypeAlias = OpCell | Stacked | StepCell
+
+_OPS: Final = {"SimpleRNNCell": "simple_rnn", "LSTMCell": "lstm", "GRUCell": "gru"}
 
 
 def cell_of(ctx: Context, class_name: str) -> Cell:
@@ -51,149 +106,13 @@ def cell_of(ctx: Context, class_name: str) -> Cell:
     Raises:
         LoweringError: it is none of Keras's.
     """
-    if class_name not in _CELLS:
-        raise ctx.error(f"Its cell is one of Keras's: {', '.join(sorted(_CELLS))}. Received: {class_name!r}")
-    return _CELLS[class_name](ctx)
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """What the cells of Keras share: a kernel for the input, one for the state, biases, activations."""
-
-    ctx: Context
-
-    @property
-    def units(self) -> int:
-        return integer(self.ctx, "units")
-
-    def part(self, name: str, start: int, stop: int, row: int | None = None) -> Value | None:
-        """Columns ``[start, stop)`` of a weight (of its row ``row``); None for the bias of a cell without."""
-        ctx = self.ctx
-        if name == "bias" and not ctx.layer.config.get("use_bias", True):
-            return None
-        whole = ctx.weight(name)
-        if row is None and (start, stop) == (0, whole.shape[-1]):
-            return ctx.weight_value(name)
-        shape = (*(whole.shape[:-1] if row is None else whole.shape[1:-1]), stop - start)
-        return ctx.b.constant(
-            whole.map(
-                lambda w: np.ascontiguousarray((w if row is None else w[row])[..., start:stop]), shape=shape
-            ),
-            name=name,
+    if class_name in _OPS:
+        return OpCell(ctx, _OPS[class_name])
+    if class_name == "StackedRNNCells":
+        children = [ctx.layer.children[f"cell_{index}"] for index in range(len(ctx.layer.children))]
+        cells = [cell_of(replace(ctx, layer=child), child.class_name) for child in children]
+        return Stacked(
+            [part for cell in cells for part in (cell.cells if isinstance(cell, Stacked) else [cell])]
         )
-
-    def dense(
-        self, x: Value, name: str, start: int, stop: int, *, bias: bool = False, row: int | None = None
-    ) -> Value:
-        """``x`` times columns of a kernel, plus those of the bias (of its row ``row``)."""
-        added = self.part("bias", start, stop, row) if bias else None
-        return self.ctx.b.op("dense", x, self.part(name, start, stop), added)
-
-    def activate(self, x: Value, name: str = "activation") -> Value:
-        """The cell's ``activation`` or ``recurrent_activation`` of ``x``."""
-        return apply_activation(self.ctx, x, self.ctx.layer.config.get(name))
-
-    def gates(self, x: Value, count: int) -> list[Value]:
-        """``x`` (batch, count * units) in parts."""
-        return self.ctx.b.ops("split", x, axis=x.rank - 1, sizes=(self.units,) * count)
-
-
-class _SimpleCell(_Weights):
-    """``activation(x W + h U + b)``."""
-
-    def shapes(self, x: Value) -> list[Shape]:
-        return [(x.shape[0], self.units)]
-
-    def project(self, x: Value) -> Value:
-        return self.dense(x, "kernel", 0, self.units, bias=True)
-
-    def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
-        recurrent = self.dense(states[0], "recurrent_kernel", 0, self.units)
-        h = self.activate(self.ctx.b.op("add", x, recurrent))
-        return h, [h]
-
-
-class _LSTMCell(_Weights):
-    """``c = f c + i g``, ``h = o activation(c)`` with the gates i, f, g, o of ``x W + h U + b``."""
-
-    def shapes(self, x: Value) -> list[Shape]:
-        return [(x.shape[0], self.units)] * 2
-
-    def project(self, x: Value) -> Value:
-        return self.dense(x, "kernel", 0, 4 * self.units, bias=True)
-
-    def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
-        b, (h, c) = self.ctx.b, states
-        z = b.op("add", x, self.dense(h, "recurrent_kernel", 0, 4 * self.units))
-        i, f, g, o = self.gates(z, 4)
-        kept = b.op("mul", self.activate(f, "recurrent_activation"), c)
-        new = b.op("mul", self.activate(i, "recurrent_activation"), self.activate(g))
-        c = b.op("add", kept, new)
-        h = b.op("mul", self.activate(o, "recurrent_activation"), self.activate(c))
-        return h, [h, c]
-
-
-class _GRUCell(_Weights):
-    """``h = z h + (1 - z) g`` with the gates z, r; g reads the state reset by r, before its kernel or after."""
-
-    def shapes(self, x: Value) -> list[Shape]:
-        return [(x.shape[0], self.units)]
-
-    @property
-    def reset_after(self) -> bool:
-        return bool(self.ctx.layer.config.get("reset_after"))
-
-    def project(self, x: Value) -> Value:
-        return self.dense(x, "kernel", 0, 3 * self.units, bias=True, row=0 if self.reset_after else None)
-
-    def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
-        b, u, (h,) = self.ctx.b, self.units, states
-        xz, xr, xg = self.gates(x, 3)
-        if self.reset_after:
-            inner = self.dense(h, "recurrent_kernel", 0, 3 * u, bias=True, row=1)
-            hz, hr, hg = self.gates(inner, 3)
-        else:
-            hz, hr = self.gates(self.dense(h, "recurrent_kernel", 0, 2 * u), 2)
-        z = self.activate(b.op("add", xz, hz), "recurrent_activation")
-        r = self.activate(b.op("add", xr, hr), "recurrent_activation")
-        if self.reset_after:
-            reset = b.op("mul", r, hg)
-        else:
-            reset = self.dense(b.op("mul", r, h), "recurrent_kernel", 2 * u, 3 * u)
-        g = self.activate(b.op("add", xg, reset))
-        h = b.op("add", g, b.op("mul", z, b.op("sub", h, g)))
-        return h, [h]
-
-
-@dataclass(frozen=True)
-class _Stacked:
-    """Cells one on the other, each on the output of the one below; their states one after the other."""
-
-    cells: Sequence[Cell]
-
-    def shapes(self, x: Value) -> list[Shape]:
-        return [shape for cell in self.cells for shape in cell.shapes(x)]
-
-    def project(self, x: Value) -> Value:
-        return self.cells[0].project(x)
-
-    def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
-        rest, after = list(states), []
-        for index, cell in enumerate(self.cells):
-            own = [rest.pop(0) for _ in cell.shapes(x)]
-            x, new = cell.step(x if index == 0 else cell.project(x), own)
-            after += new
-        return x, after
-
-
-_cell("SimpleRNNCell")(_SimpleCell)
-_cell("LSTMCell")(_LSTMCell)
-_cell("GRUCell")(_GRUCell)
-
-
-@_cell("StackedRNNCells")
-def _stacked(ctx: Context) -> Cell:
-    if ctx.layer.config.get("reverse_state_order"):
-        raise ctx.error("Its states are in the order of its cells. Received: reverse_state_order=True")
-    children = [ctx.layer.children[f"cell_{index}"] for index in range(len(ctx.layer.children))]
-    return _Stacked([cell_of(replace(ctx, layer=child), child.class_name) for child in children])
+    known = ", ".join(sorted([*_OPS, "StackedRNNCells"]))
+    raise ctx.error(f"Its cell is one of Keras's: {known}. Received: {class_name!r}")

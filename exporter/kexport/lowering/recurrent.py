@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kexport.ir import Value, dims
+from kexport.ir import TensorType, Value, dims
+from kexport.ir.loops import Ran, run_cell, zeros
 from kexport.loading.spec import LayerSpec
-from kexport.lowering.cells import Cell, cell_of
-from kexport.lowering.loops import Step, masked, scan, time_major, zeros
+from kexport.lowering.cells import Cell, OpCell, Stacked, cell_of
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
 
@@ -35,52 +35,84 @@ def _flat(item: Any) -> list[Any]:
     return [item]
 
 
-def run_cell(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: Value | None) -> list[Value]:
-    """``cell`` over ``x`` (batch, time, features): the outputs of all steps (batch, time, units), that of the last one, and the
-    states after it; ``go_backwards`` from the last step to the first, the outputs in that order."""
-    if x.rank < 3:
-        raise ctx.error(f"It takes (batch, time, features). Received: {x.type}")
+def _run(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: Value | None) -> Ran:
+    """``cell`` over ``x`` (batch, time, …), with the layer's ``go_backwards`` and ``zero_output_for_mask``."""
+    match cell:
+        case OpCell():
+            return _run_op(ctx, cell, x, states, mask)
+        case Stacked():
+            return _run_stack(ctx, cell, x, states, mask)
     if _flag(ctx, "go_backwards"):
-        x = ctx.b.op("reverse", x, axes=(1,))
-        mask = None if mask is None else ctx.b.op("reverse", mask, axes=(1,))
+        x, mask = _turned(ctx, x), None if mask is None else _turned(ctx, mask)
     projected = cell.project(x)
-    shapes = cell.shapes(projected)
-    first = list(states) or [zeros(ctx, shape, ctx.compute_dtype) for shape in shapes]
-    if len(first) != len(shapes) or any(s.shape[1:] != w[1:] for s, w in zip(first, shapes, strict=False)):
-        wanted = ", ".join(map(dims.format_shape, shapes))
-        raise ctx.error(f"Its initial states are {wanted}. Received: {', '.join(str(s.type) for s in first)}")
-    sequences = [time_major(ctx, projected)]
-
-    def step(values: list[Value], before: list[Value]) -> tuple[list[Value], list[Value]]:
-        output, after = cell.step(values[0], before)
-        return [output], after
-
-    run: Step = step
-    if mask is not None:
-        more, run = masked(time_major(ctx, mask), step, ctx, zero=_flag(ctx, "zero_output_for_mask"))
-        sequences = [*more, *sequences]
-        first.append(zeros(ctx, shapes[_output_state(cell, projected)], ctx.compute_dtype))
-    (outputs,), last = scan(ctx, sequences, first, run)
-    final = last[-1] if mask is not None else last[_output_state(cell, projected)]
-    return [time_major(ctx, outputs), final, *last[: len(shapes)]]
+    types = [TensorType(ctx.compute_dtype, shape) for shape in cell.shapes(projected)]
+    _check_states(ctx, states, types)
+    first, zero = list(states) or [zeros(ctx.b, state) for state in types], _flag(ctx, "zero_output_for_mask")
+    return run_cell(
+        ctx.b, projected, first, cell.step, output_type=types[0], mask=mask, zero_output_for_mask=zero
+    )
 
 
-def _output_state(cell: Cell, x: Value) -> int:
-    """The state that is the output too: that of the last cell of a stack, whose first state is its output."""
-    cells = getattr(cell, "cells", None)
-    return 0 if cells is None else len(cell.shapes(x)) - len(cells[-1].shapes(x))
+def _run_op(ctx: Context, cell: OpCell, x: Value, states: Sequence[Value], mask: Value | None) -> Ran:
+    if x.rank != 3:
+        raise ctx.error(f"It takes (batch, time, features). Received: {x.type}")
+    _check_states(ctx, states, [TensorType(ctx.compute_dtype, shape) for shape in cell.shapes(x)])
+    flags = {name: _flag(ctx, name) for name in ("go_backwards", "zero_output_for_mask")}
+    made = ctx.b.ops(cell.op, x, *cell.weights(), mask, *states, **cell.attrs(x), **flags)
+    return Ran(made[0], made[1], made[2:])
+
+
+def _run_stack(ctx: Context, stack: Stacked, x: Value, states: Sequence[Value], mask: Value | None) -> Ran:
+    """Each cell over what the one before it computed; the first alone sees the steps turned round."""
+    if states:
+        _check_states(ctx, states, [TensorType(ctx.compute_dtype, shape) for shape in stack.shapes(x)])
+    if _flag(ctx, "go_backwards"):
+        x, mask = _turned(ctx, x), None if mask is None else _turned(ctx, mask)
+    forward = replace(ctx, layer=replace(ctx.layer, config={**ctx.layer.config, "go_backwards": False}))
+    rest: list[Value] = list(states)
+    after: list[Value] = []
+    for cell in stack.cells:
+        count = len(cell.shapes(x))
+        own, rest = rest[:count], rest[count:]
+        ran = _run(forward, cell, x, own, mask)
+        x, after = ran.sequence, [*after, *ran.states]
+    return Ran(ran.sequence, ran.last, after)
+
+
+def _turned(ctx: Context, x: Value) -> Value:
+    """The steps from the last to the first."""
+    return ctx.b.op("reverse", x, axes=(1,))
+
+
+def _check_states(ctx: Context, given: Sequence[Value], wanted: Sequence[TensorType]) -> None:
+    if not given:
+        return
+    if len(given) != len(wanted) or any(
+        s.shape[1:] != w.shape[1:] for s, w in zip(given, wanted, strict=False)
+    ):
+        shapes = ", ".join(dims.format_shape(state.shape) for state in wanted)
+        raise ctx.error(f"Its initial states are {shapes}. Received: {', '.join(str(s.type) for s in given)}")
+
+
+def _read_mask(ctx: Context, x: Value, states: Sequence[Value]) -> Value | None:
+    """The mask that the layer reads. Keras 3 hands on what a tensor carries to a call of one tensor alone: with initial states only
+    the call's own argument ``mask`` counts (``Layer.__call__``, step 6, in keras/src/layers/layer.py, v3.15)."""
+    if states and ctx.provenance.keras_major >= 3 and ctx.kwargs.get("mask") is None:
+        return None
+    return ctx.mask(x)
 
 
 def lower_cell(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]:
     """What a recurrent layer of that cell returns."""
     refuse_training(ctx)
-    x = inputs[0]
-    mask = ctx.mask(x)
-    sequence, final, *states = run_cell(ctx, cell, x, initial_states(ctx, inputs), mask)
-    output = sequence if _flag(ctx, "return_sequences") else final
+    x, states = inputs[0], initial_states(ctx, inputs)
+    if x.rank < 3:
+        raise ctx.error(f"It takes (batch, time, …). Received: {x.type}")
+    ran = _run(ctx, cell, x, states, _read_mask(ctx, x, states))
+    output, mask = ran.sequence if _flag(ctx, "return_sequences") else ran.last, ctx.mask(x)
     if _flag(ctx, "return_sequences") and mask is not None:
         ctx.put_mask(output, mask)
-    return [output, *states] if _flag(ctx, "return_state") else [output]
+    return [output, *ran.states] if _flag(ctx, "return_state") else [output]
 
 
 @lowers("SimpleRNN", "LSTM", "GRU")
@@ -108,17 +140,17 @@ def lower_bidirectional(ctx: Context, *inputs: Value) -> list[Value]:
     forward, backward = (ctx.layer.children.get(role) for role in ("forward_layer", "backward_layer"))
     if forward is None or backward is None:
         raise ctx.error("It wraps a recurrent layer. Received: none")
-    x, states, mask = inputs[0], initial_states(ctx, inputs), ctx.mask(inputs[0])
-    half = len(states) // 2
+    x, states = inputs[0], initial_states(ctx, inputs)
+    mask, half = _read_mask(ctx, x, states), len(states) // 2
     ahead = ctx.lower_layer(_zeroing(forward), [x], _arguments(mask, states[:half]))
     back = ctx.lower_layer(_zeroing(backward), [x], _arguments(mask, states[half:]))
     turned = back[0]
     if forward.config.get("return_sequences"):
         turned = ctx.b.op("reverse", turned, axes=(1,))
-    outputs = _merge(ctx, ahead[0], turned)
-    if forward.config.get("return_sequences") and mask is not None:
+    outputs, carried = _merge(ctx, ahead[0], turned), ctx.mask(x)
+    if forward.config.get("return_sequences") and carried is not None:
         for value in outputs:
-            ctx.put_mask(value, mask)
+            ctx.put_mask(value, carried)
     return [*outputs, *ahead[1:], *back[1:]]
 
 

@@ -7,6 +7,7 @@ from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
 from kexport.passes.crop_early import crop_early
 from kexport.passes.dead_code import dead_code
+from kexport.passes.expand_recurrent import expand_recurrent
 from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
 from kexport.passes.fuse_pad import fuse_pad
@@ -26,6 +27,7 @@ __all__ = [
     "constant_folding",
     "crop_early",
     "dead_code",
+    "expand_recurrent",
     "fixpoint",
     "fold_scale_shift",
     "fuse_activation",

@@ -17,6 +17,7 @@ from kexport.passes import (
     constant_folding,
     crop_early,
     dead_code,
+    expand_recurrent,
     fixpoint,
     fold_scale_shift,
     fuse_activation,
@@ -50,6 +51,7 @@ PADDING = ("conv", "depthwise_conv", "max_pool")
 
 _PIPELINE: tuple[Pass, ...] = (
     floats_in_float32,
+    expand_recurrent(),
     constant_folding,
     simplify,
     layout("channels_last"),
