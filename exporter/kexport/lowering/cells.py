@@ -14,6 +14,7 @@ from kexport.ir import Graph, Shape, TensorType, Value
 from kexport.ir.ops.recurrent import LAYOUTS
 from kexport.lowering.activations import activation_name, apply_activation
 from kexport.lowering.arguments import integer
+from kexport.lowering.custom_cells import TracedCell
 from kexport.lowering.registry import Context
 
 
@@ -104,7 +105,7 @@ def cell_of(ctx: Context, class_name: str) -> Cell:
     """The cell that the layer of ``ctx`` is, or is made of.
 
     Raises:
-        LoweringError: it is none of Keras's.
+        LoweringError: it is none of Keras's, and no code may be run.
     """
     if class_name in _OPS:
         return OpCell(ctx, _OPS[class_name])
@@ -114,5 +115,7 @@ def cell_of(ctx: Context, class_name: str) -> Cell:
         return Stacked(
             [part for cell in cells for part in (cell.cells if isinstance(cell, Stacked) else [cell])]
         )
+    if ctx.tracer is not None:
+        return TracedCell(ctx, ctx.tracer)
     known = ", ".join(sorted([*_OPS, "StackedRNNCells"]))
     raise ctx.error(f"Its cell is one of Keras's: {known}. Received: {class_name!r}")
