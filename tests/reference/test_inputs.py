@@ -45,6 +45,41 @@ def test_floats_are_standard_normal_and_the_same_every_time() -> None:
 EXPECTED_FLOATS = "7565e209b6f7e45c"
 
 
+def looked_up(keys: list[int], dtype: str, *, strict: bool) -> Graph:
+    table = np.asarray(keys, np.int64)
+
+    def build(b: Builder, x: Value) -> Mapping[str, Value]:
+        ids = b.op("reshape", b.op("cast", x, dtype="int64"), shape=(BATCH, 1, 8))
+        rows = b.constant(np.arange(len(keys)), "int64")
+        return {"y": b.op("lookup", ids, b.constant(table), rows, default=-1, strict=strict)}
+
+    return graph_of({"ids": TensorType(dtype, (BATCH, 8))}, build)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float32"])
+def test_what_is_looked_up_is_mostly_keys_and_nothing_else_where_it_has_to_be(dtype: str) -> None:
+    keys = [10, -500, 12, 90_000]
+    drawn = golden_inputs(looked_up(keys, dtype, strict=False), samples=100)["ids"]
+    assert set(keys) <= set(drawn.ravel().tolist())
+    assert 0.1 < np.mean(~np.isin(drawn, keys)) < 0.4
+    drawn = golden_inputs(looked_up(keys, dtype, strict=True), samples=100)["ids"]
+    assert set(drawn.ravel().tolist()) == set(keys)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "int8", "float32"])
+def test_what_is_hashed_is_of_any_size(dtype: str) -> None:
+    def build(b: Builder, x: Value) -> Mapping[str, Value]:
+        return {"y": b.op("hash_bucket", b.op("cast", x, dtype="int64"), buckets=9)}
+
+    drawn = golden_inputs(graph_of({"ids": TensorType(dtype, (BATCH, 50))}, build))["ids"]
+    assert drawn.dtype == dtype
+    lengths = {len(str(abs(int(number)))) for number in drawn.ravel()}
+    longest = {"int64": 19, "int32": 10, "float32": 7}.get(dtype, 3)
+    assert lengths == set(range(1, max(lengths) + 1))
+    assert longest - 1 <= max(lengths) <= longest
+    assert (drawn.min() < 0) == (dtype != "uint8")
+
+
 def test_inputs_are_the_same_in_any_process() -> None:
     code = (
         "import hashlib; from kexport.ir import *; from kexport.reference import golden_inputs;"

@@ -24,6 +24,7 @@ from kexport.loading.live import is_live, provenance_of, read_live
 from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
 from kexport.loading.topology import read_model
 from kexport.loading.weights import Assigned, with_weights
+from kexport.loading.vocabularies import with_saved_vocabularies
 
 __all__ = ["BACKENDS", "CallSpec", "LayerSpec", "ModelSpec", "Provenance", "TensorRef", "load"]
 
@@ -121,6 +122,7 @@ def _load_h5(path: Path, asked: _Asked) -> ModelSpec:
         spec = read_model(parse_json(text, f"{path}: model_config"), ctx)
         assigned = legacy_h5.read_weights(spec, group, ctx)
     return _finished(spec, assigned, ctx, path)
+        spec = with_saved_vocabularies(spec, archive, store.root(), ctx)
 
 
 def _no_model(path: Path, root: Group, text: str) -> Exception:

@@ -9,7 +9,7 @@ its attributes hold in groups of the attributes' names. Keras 2.12 to 2.15 call 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from kexport.ir import Constant
 from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
@@ -21,12 +21,13 @@ from kexport.loading.weights import Assigned
 _PYTHON_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 """Groups are named by Python's name of a class, configs by the one that Keras exports."""
 
-_LAYERS = ("layers", "_layer_checkpoint_dependencies")
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+"""What the group of a model's layers is called: by Keras 3, and by Keras 2.12 to 2.15."""
 
 
 def is_keras3(root: Group) -> bool:
     """Whether a weights file has this layout."""
-    return any(name in {*_LAYERS, "vars"} for name in root.names())
+    return any(name in {*CONTAINERS, "vars"} for name in root.names())
 
 
 def read_weights(model: ModelSpec, root: Group, ctx: Context) -> Assigned:
@@ -42,9 +43,16 @@ def read_weights(model: ModelSpec, root: Group, ctx: Context) -> Assigned:
 
 def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Context) -> None:
     layers = None
-    for name in _LAYERS:
+    for name in CONTAINERS:
         layers = layers or (group.group(name) if group is not None else None)
     counts: dict[str, int] = {}
+    for layer, name in numbered_places(model):
+        if name:
+            _layer(layer, layers.group(name) if layers is not None else None, assigned, ctx)
+
+
+def numbered_places(model: ModelSpec) -> Iterator[tuple[LayerSpec, str]]:
+    """The layers of a model, each with what it is called among them; ``""`` for those that keep nothing."""
     for layer in model.layers:
         if _is_operation(layer) or (model.class_name == "Sequential" and layer.class_name == "InputLayer"):
             continue

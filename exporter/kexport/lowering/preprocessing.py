@@ -6,6 +6,7 @@ import numpy as np
 
 from kexport.ir import Array, Value
 from kexport.lowering.arguments import integer, numbers
+from kexport.lowering.encoding import encoded, output_mode, variable_dtype
 from kexport.lowering.registry import Context, lowers
 
 
@@ -26,59 +27,54 @@ def lower_rescaling(ctx: Context, x: Value) -> Value:
 
 
 @lowers("CategoryEncoding")
-def lower_category_encoding(ctx: Context, x: Value, *weights: Value) -> Value:
-    """Integers to one-hot vectors (``one_hot``), or to what is in the last dimension (``multi_hot``, ``count``)."""
-    depth, mode = integer(ctx, "num_tokens"), ctx.arg("output_mode")
-    count_weights = ctx.kwargs.get("count_weights")
-    if weights or count_weights is not None:
-        raise ctx.error(
-            "count_weights are not lowered", hint="Multiply the encoded tensor after the layer instead."
-        )
-    if ctx.layer.config.get("sparse"):
-        raise ctx.error(
-            "A sparse output has no equivalent", hint="Set sparse=False before the model is saved."
-        )
-    indices = x if x.dtype in ("int32", "int64") else _cast(ctx, x, "int32")
-    if mode == "one_hot":
-        if indices.rank > 1 and indices.shape[-1] == 1:
-            indices = ctx.b.op("squeeze", indices, axes=(indices.rank - 1,))
-        return ctx.b.op("one_hot", indices, depth=depth, dtype=ctx.compute_dtype)
-    if mode not in ("multi_hot", "count"):
-        raise ctx.error(f"output_mode is one_hot, multi_hot or count. Received: {mode!r}")
-    encoded = ctx.b.op("one_hot", indices, depth=depth, dtype=ctx.compute_dtype)
-    op = "reduce_max" if mode == "multi_hot" else "reduce_sum"
-    return encoded if indices.rank < 2 else ctx.b.op(op, encoded, axes=(indices.rank - 1,))
+def lower_category_encoding(ctx: Context, x: Value, *more: Value) -> Value:
+    """Integers as vectors of ``num_tokens``; in the mode ``count`` the call's ``count_weights`` say how much each counts."""
+    mode = output_mode(ctx, ("one_hot", "multi_hot", "count"))
+    given = ctx.kwargs.get("count_weights")
+    if given is None and len(ctx.args) > 1:
+        given = ctx.args[1]
+    if more or (given is not None and (mode != "count" or not isinstance(given, Value))):
+        raise ctx.error(f"count_weights is a tensor, in the mode count. Received: {given!r} in {mode}")
+    dtype = ctx.compute_dtype if given is not None else variable_dtype(ctx)
+    weights = None if given is None else _cast(ctx, given, dtype)
+    return encoded(ctx, x, mode, integer(ctx, "num_tokens"), dtype, weights)
 
 
 @lowers("Discretization")
 def lower_discretization(ctx: Context, x: Value) -> Value:
     """The number of boundaries that are at most x (``int``), or one-hot, multi-hot or count vectors of it."""
+    mode = output_mode(ctx)
     boundaries = _boundaries(ctx)
-    mode = ctx.layer.config.get("output_mode", "int")
-    if ctx.layer.config.get("sparse"):
-        raise ctx.error(
-            "A sparse output has no equivalent", hint="Set sparse=False before the model is saved."
-        )
     column = ctx.b.op("expand_dims", _cast(ctx, x, "float32"), axes=(x.rank,))
     passed = ctx.b.op("greater_equal", column, ctx.b.constant(boundaries, "float32", name="bin_boundaries"))
     buckets = ctx.b.op("reduce_sum", ctx.b.op("cast", passed, dtype="int32"), axes=(x.rank,))
-    if mode == "int":
-        wanted = ctx.compute_dtype if ctx.compute_dtype in ("int32", "int64") else "int32"
-        return _cast(ctx, buckets, "int64" if ctx.layer.config.get("dtype") == "int64" else wanted)
-    if mode not in ("one_hot", "multi_hot", "count"):
-        raise ctx.error(f"output_mode is int, one_hot, multi_hot or count. Received: {mode!r}")
-    if mode == "one_hot" and buckets.rank > 1 and buckets.shape[-1] == 1:
-        buckets = ctx.b.op("squeeze", buckets, axes=(buckets.rank - 1,))
-    encoded = ctx.b.op("one_hot", buckets, depth=len(boundaries) + 1, dtype=ctx.compute_dtype)
-    if mode == "one_hot" or buckets.rank < 2:
-        return encoded
-    return ctx.b.op("reduce_max" if mode == "multi_hot" else "reduce_sum", encoded, axes=(buckets.rank - 1,))
+    # Keras 3 has int32 whatever the policy; Keras 2 the policy's, which is int64 unless it says otherwise.
+    dtype = "int32" if mode == "int" and ctx.provenance.keras_major >= 3 else ctx.compute_dtype
+    return encoded(ctx, buckets, mode, len(boundaries) + 1, dtype)
 
 
 def _boundaries(ctx: Context) -> Array:
-    if ctx.layer.config.get("bin_boundaries") is None:
+    """Those of the config, or where Keras 2 adapted them, what its summary of the data comes to."""
+    if ctx.layer.config.get("bin_boundaries") is not None:
+        return np.sort(numbers(ctx, "bin_boundaries").reshape(-1))
+    summary = next((weight.numpy() for weight in ctx.layer.weights.values()), np.zeros((2, 0)))
+    if summary.ndim != 2 or len(summary) != 2 or not summary.size:
         raise ctx.error(
-            "Its boundaries are not in the file: adapt() leaves them out of a saved model's config",
-            hint="Give bin_boundaries as an argument before the model is saved.",
+            "It has no boundaries: it was saved before it was adapted",
+            hint="Call adapt(data), or make it with bin_boundaries=…, before the model is saved.",
         )
-    return np.sort(numbers(ctx, "bin_boundaries").reshape(-1))
+    bins = integer(ctx, "num_bins")
+    if bins < 1:
+        raise ctx.error(f"num_bins is at least 1. Received: {bins}")
+    return _compressed(summary.astype(np.float32), 1.0 / bins)
+
+
+def _compressed(summary: Array, epsilon: float) -> Array:
+    """The values at equal parts of the weights: ``get_bin_boundaries`` and ``compress_summary`` in
+    tf_keras/src/layers/preprocessing/discretization.py, 2.21."""
+    values: Array = summary[0]
+    if len(values) * epsilon >= 1:
+        percents = epsilon + np.arange(0.0, 1.0, epsilon)
+        cumulated = np.cumsum(summary[1])
+        values = np.interp(percents, cumulated / cumulated[-1], values).astype(np.float32)
+    return values[:-1]

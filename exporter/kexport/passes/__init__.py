@@ -7,10 +7,12 @@ from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
 from kexport.passes.crop_early import crop_early
 from kexport.passes.dead_code import dead_code
+from kexport.passes.expand_lookups import expand_lookups
 from kexport.passes.expand_recurrent import expand_recurrent
 from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
 from kexport.passes.fuse_pad import fuse_pad
+from kexport.passes.hashes import expand_hashes
 from kexport.passes.infrastructure import Pass, Property, as_pass, fixpoint, run_pass, run_passes
 from kexport.passes.layout import layout
 from kexport.passes.lift_1d import lift_1d
@@ -27,6 +29,8 @@ __all__ = [
     "constant_folding",
     "crop_early",
     "dead_code",
+    "expand_hashes",
+    "expand_lookups",
     "expand_recurrent",
     "fixpoint",
     "fold_scale_shift",

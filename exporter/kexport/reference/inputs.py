@@ -10,7 +10,7 @@ import numpy as np
 from kexport.errors import UsageError
 from kexport.ir import Array, Graph, Node, Value, dims, dtypes
 from kexport.reference.lengths import batch_symbols, choose_lengths
-from kexport.reference.ranges import first_affine, index_range
+from kexport.reference.ranges import first_affine, index_range, is_hashed, looked_up
 
 SAMPLES = 4
 
@@ -23,7 +23,8 @@ def golden_inputs(
 ) -> dict[str, Array]:
     """Inputs that exercise a graph as it came from lowering, by name.
 
-    Integers are within the range of the tables that they index; floats are standard normal after the graph's own
+    Integers are within the range of the tables that they index, mostly keys of those that they are looked up in, and of any size where
+    they are hashed; floats are standard normal after the graph's own
     first scaling (0 to 255 where that is the rescaling of pixels); dynamic dimensions get somewhat more than the
     least lengths that keep every dimension positive.
 
@@ -95,6 +96,11 @@ def _draw(
     rows = index_range(value, users, bindings)
     if rows is not None:
         return _integers(random, _clipped(rows, dtype), shape).astype(dtype)
+    table = looked_up(value, users)
+    if table is not None:
+        return _keys(random, *table, shape).astype(dtype)
+    if is_hashed(value, users):
+        return _of_any_size(random, dtype, shape)
     affine = first_affine(graph, value, users)
     if dtypes.is_integer(value.dtype):
         pixels = affine.takes_pixels or value.dtype == "uint8"
@@ -110,6 +116,21 @@ def _clipped(ends: tuple[int, int], dtype: np.dtype[np.generic]) -> tuple[int, i
         return max(ends[0], 0), min(ends[1], 1 << {2: 11, 4: 24, 8: 53}[dtype.itemsize])
     info = np.iinfo(dtype.name)
     return max(ends[0], int(info.min)), min(ends[1], int(info.max))
+
+
+def _keys(random: np.random.RandomState, keys: Array, strict: bool, shape: tuple[int, ...]) -> Array:
+    """Keys; of every four one is the integer after a key, which may be none, unless the table is to hold them all."""
+    drawn: Array = keys[_integers(random, (0, len(keys) - 1), shape)]
+    nearby = random.random_sample(shape) < 0.25
+    return drawn if strict else np.where(nearby & (drawn < np.iinfo(np.int64).max), drawn + 1, drawn)
+
+
+def _of_any_size(random: np.random.RandomState, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Array:
+    """Integers of all lengths, with either sign."""
+    bits = np.iinfo(dtype.name).bits - 1 if dtype.kind in "iu" else {2: 10, 4: 23, 8: 52}[dtype.itemsize]
+    size = np.floor(2.0 ** (random.random_sample(shape) * bits))
+    sign = np.where(random.random_sample(shape) < 0.3, -1, 1) if dtype.kind != "u" else 1
+    return (size * sign).astype(dtype)
 
 
 def _integers(random: np.random.RandomState, ends: tuple[int, int], shape: tuple[int, ...]) -> Array:

@@ -116,6 +116,32 @@ def _arithmetic(node: Node, traced: _Traced, number: Fraction) -> Iterator[_Trac
         yield _Traced(node.output, scale / number, offset / number)
 
 
+def looked_up(value: Value, users: Mapping[Value, list[Node]]) -> tuple[Array, bool] | None:
+    """The keys of the first table that ``value``, moved or cast, is looked up in, and whether it may be nothing else; None where it is
+    looked up in none."""
+    for node in _readers(value, users):
+        keys = node.input(1).constant if node.op == "lookup" else None
+        if keys is not None:
+            return keys.numpy(), bool(node.attrs["strict"])
+    return None
+
+
+def is_hashed(value: Value, users: Mapping[Value, list[Node]]) -> bool:
+    """Whether ``value``, moved or cast, is hashed."""
+    return any(node.op in ("hash_bucket", "cross_hash") for node in _readers(value, users))
+
+
+def _readers(value: Value, users: Mapping[Value, list[Node]]) -> Iterator[Node]:
+    """The nodes that read ``value`` as it is, and those that read what moves it."""
+    stack, seen = [value], {value}
+    while stack:
+        for node in users.get(stack.pop(), ()):
+            yield node
+            if node.op in _MOVING and node.output.dtype != "bool":
+                stack += [output for output in node.outputs if output not in seen]
+                seen.update(node.outputs)
+
+
 @dataclass(frozen=True)
 class Affine:
     """What a graph first does to an input: ``scale * x + offset``, arrays that broadcast to x.

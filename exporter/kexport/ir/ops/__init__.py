@@ -6,6 +6,7 @@ A family a file; importing this package registers them all.
 from kexport.ir.ops import (  # registers
     convolution,
     elementwise,
+    hashing,
     indexing,
     linear,
     loop,
@@ -36,6 +37,7 @@ __all__ = [
     "elementwise",
     "get",
     "indexing",
+    "hashing",
     "infer_types",
     "known_ops",
     "linear",

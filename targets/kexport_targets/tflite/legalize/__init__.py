@@ -17,6 +17,8 @@ from kexport.passes import (
     constant_folding,
     crop_early,
     dead_code,
+    expand_hashes,
+    expand_lookups,
     expand_recurrent,
     fixpoint,
     fold_scale_shift,
@@ -50,6 +52,8 @@ FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_po
 PADDING = ("conv", "depthwise_conv", "max_pool")
 
 _PIPELINE: tuple[Pass, ...] = (
+    expand_hashes,
+    expand_lookups,
     floats_in_float32,
     expand_recurrent(),
     constant_folding,

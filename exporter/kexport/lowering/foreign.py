@@ -1,0 +1,34 @@
+"""Layers of Keras that no file or target can hold: text, and code of other frameworks. Each says what to do instead."""
+
+from __future__ import annotations
+
+from kexport.ir import Value
+from kexport.lowering.registry import Context, lowers
+
+
+@lowers("StringLookup", "TextVectorization")
+def lower_text(ctx: Context, *inputs: Value) -> Value:
+    """Refused: no target computes with text."""
+    name = ctx.layer.name
+    raise ctx.error(
+        "It takes or makes text, and phones, boards and browsers compute with numbers",
+        hint=f"Run it before the model: ids = model.get_layer({name!r})(texts). Export what comes after it: "
+        f"keras.Model(model.get_layer({name!r}).output, model.outputs).",
+    )
+
+
+_FRAMEWORKS = {
+    "TFSMLayer": "a SavedModel of TensorFlow",
+    "FlaxLayer": "a Flax module",
+    "JaxLayer": "a JAX function",
+    "TorchModuleWrapper": "a PyTorch module",
+}
+
+
+@lowers(*_FRAMEWORKS)
+def lower_foreign(ctx: Context, *inputs: Value) -> Value:
+    """Refused: what it computes is another framework's code, not Keras layers."""
+    raise ctx.error(
+        f"It wraps {_FRAMEWORKS[ctx.layer.class_name]}, which is code of its own and no Keras layers",
+        hint="Build the same computation from Keras layers, load its weights into them, and export that model.",
+    )
