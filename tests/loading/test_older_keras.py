@@ -181,7 +181,9 @@ def test_joined_gates_of_keras_1_are_taken_as_they_are(path: Path) -> None:
     np.testing.assert_array_equal(layer.weights["kernel"].numpy(), arrays[0])
 
 
-@pytest.mark.parametrize(("mode", "class_name"), [("concat", "Concatenate"), ("sum", "Add"), ("cos", "Dot")])
+@pytest.mark.parametrize(
+    ("mode", "class_name"), [("concat", "Concatenate"), ("sum", "Add"), ("cos", "Merge")]
+)
 def test_a_sequential_model_that_merges_models_is_functional(path: Path, mode: str, class_name: str) -> None:
     def branch(name: str) -> dict[str, Any]:
         dense = {
@@ -219,8 +221,55 @@ def test_batch_normalization_keeps_its_variance(path: Path) -> None:
     layer = one(path, "BatchNormalization", [None, 4], arrays, epsilon=1e-5, mode=0, axis=-1)
     assert list(layer.weights) == ["gamma", "beta", "moving_mean", "moving_variance"]
     np.testing.assert_array_equal(layer.weights["moving_variance"].numpy(), arrays[3])
-    with pytest.raises(ModelReadError, match="mode 2"):
-        one(path, "BatchNormalization", [None, 4], arrays, mode=2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "class_name"), [(1, "SampleNormalization"), (2, "WholeBatchNormalization"), (3, None)]
+)
+def test_batch_normalizations_of_other_modes_are_other_layers(
+    path: Path, mode: int, class_name: str | None
+) -> None:
+    arrays = [array(4) for _ in range(4)]
+    if class_name is None:
+        with pytest.raises(ModelReadError, match="not 0, 1 or 2"):
+            one(path, "BatchNormalization", [None, 4], arrays, mode=mode)
+    else:
+        assert one(path, "BatchNormalization", [None, 4], arrays, mode=mode).class_name == class_name
+
+
+@pytest.mark.parametrize(("version", "divisor"), [("1.0.7", "deviation"), ("1.0.8", "variance")])
+def test_theano_added_epsilon_to_the_deviation_until_1_0_7(path: Path, version: str, divisor: str) -> None:
+    arrays = [array(4) for _ in range(4)]
+    layer = one(path, "BatchNormalization", [None, 4], arrays, version=version, epsilon=0.1, mode=0)
+    stored = arrays[3].astype("float64")
+    expected = np.sqrt(stored) + 0.1 if divisor == "deviation" else np.sqrt(stored + 0.1)
+    found = np.sqrt(layer.weights["moving_variance"].numpy() + 0.1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_an_ordering_that_a_layer_does_not_save_is_that_of_the_others(path: Path) -> None:
+    def model(*orderings: str) -> Path:
+        layers = [
+            {
+                "class_name": "Convolution2D",
+                "config": {**CONV, "name": f"c{i}", "dim_ordering": o, "batch_input_shape": [None, 4, 9, 9]},
+            }
+            for i, o in enumerate(orderings)
+        ]
+        padding = {"name": "pad", "padding": [1, 1], "batch_input_shape": [None, 4, 9, 9]}
+        layers.append({"class_name": "ZeroPadding2D", "config": padding})
+        weights = {
+            f"c{i}": [array(5, 4, 3, 2) if o == "th" else array(3, 2, 4, 5), array(5)]
+            for i, o in enumerate(orderings)
+        }
+        return write(path, layers, weights)
+
+    assert load(model("th")).layer("pad").config["data_format"] == "channels_first"
+    assert load(model("tf")).layer("pad").config["data_format"] == "channels_last"
+    assert not any("channels last" in note for note in load(model("tf")).notes)
+    assert any("channels last" in note for note in load(model()).notes)
+    with pytest.raises(ModelReadError, match="Received: tf, th"):
+        load(model("tf", "th"))
 
 
 def untwist(matrix: np.ndarray, gates: int) -> np.ndarray:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from kexport.loading.backend_order import is_mirrored_by_theano, normalized
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
 from kexport.loading.hdf5 import Group, Store
+from kexport.loading.keras1 import SILENT, orderings_of
 from kexport.loading.live import is_live, provenance_of, read_live
 from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
 from kexport.loading.topology import read_model
-from kexport.loading.weights import Assigned, with_weights
 from kexport.loading.vocabularies import with_saved_vocabularies
+from kexport.loading.weights import Assigned, with_weights
 
 __all__ = ["BACKENDS", "CallSpec", "LayerSpec", "ModelSpec", "Provenance", "TensorRef", "load"]
 
@@ -34,6 +35,11 @@ BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch", "openvino")
 BACKEND_NOTE = (
     "The file does not say which backend the model was trained on. Theano applies convolution kernels mirrored; "
     "if it was Theano, say so: --trained-on theano."
+)
+
+ORDERING_NOTE = (
+    "Keras 1 does not save whether padding, cropping and upsampling layers take channels first or last, and no other layer "
+    "of the model says; channels last, its own default, is assumed."
 )
 
 
@@ -83,15 +89,23 @@ class _Asked:
     def __init__(self, input_shape: tuple[int | None, ...] | None, trained_on: str) -> None:
         self.input_shape, self.trained_on = input_shape, trained_on
 
-    def context(self, label: str, provenance: Provenance) -> Context:
-        return Context(label, provenance, provenance.backend or self.trained_on, self.input_shape)
+    def context(self, label: str, provenance: Provenance, record: object = None) -> Context:
+        known = replace(provenance, backend=provenance.backend or self.trained_on)
+        orderings = orderings_of(record) if provenance.keras_major == 1 else frozenset[str]()
+        return Context(label, known, known.backend, self.input_shape, orderings)
 
 
 def _finished(spec: ModelSpec, assigned: Assigned, ctx: Context, path: Path | None) -> ModelSpec:
     model = with_weights(spec, assigned, lambda layer: normalized(layer, ctx))
-    unknown = not ctx.trained_on and ctx.provenance.keras_major in {0, 1, 2}
-    notes = (BACKEND_NOTE,) if unknown and any(is_mirrored_by_theano(layer) for layer in model.walk()) else ()
-    return replace(model, source=path, notes=notes)
+    return replace(model, source=path, notes=tuple(_notes(model, ctx)))
+
+
+def _notes(model: ModelSpec, ctx: Context) -> Iterator[str]:
+    layers, major = list(model.walk()), ctx.provenance.keras_major
+    if not ctx.trained_on and major in {0, 1, 2} and any(map(is_mirrored_by_theano, layers)):
+        yield BACKEND_NOTE
+    if major == 1 and not ctx.orderings and any(layer.class_name in SILENT for layer in layers):
+        yield ORDERING_NOTE
 
 
 def _load_archive(path: Path, asked: _Asked) -> ModelSpec:
@@ -108,6 +122,7 @@ def _load_archive(path: Path, asked: _Asked) -> ModelSpec:
         raise ctx.error(f"The archive has no {WEIGHTS!r}")
     with contextlib.closing(archive.weights()) as store:
         assigned = keras3_h5.read_weights(spec, store.root(), ctx)
+        spec = with_saved_vocabularies(spec, archive, store.root(), ctx)
     return _finished(spec, assigned, ctx, path)
 
 
@@ -118,11 +133,11 @@ def _load_h5(path: Path, asked: _Asked) -> ModelSpec:
         group = root.group("model_weights")
         if not text or group is None:
             raise _no_model(path, root, text)
-        ctx = asked.context(str(path), _h5_provenance(root, group, "h5"))
-        spec = read_model(parse_json(text, f"{path}: model_config"), ctx)
+        record = parse_json(text, f"{path}: model_config")
+        ctx = asked.context(str(path), _h5_provenance(root, group, "h5"), record)
+        spec = read_model(record, ctx)
         assigned = legacy_h5.read_weights(spec, group, ctx)
     return _finished(spec, assigned, ctx, path)
-        spec = with_saved_vocabularies(spec, archive, store.root(), ctx)
 
 
 def _no_model(path: Path, root: Group, text: str) -> Exception:
@@ -172,7 +187,7 @@ def _load_json(path: Path, weights: str | Path | None, asked: _Asked) -> ModelSp
             backend if isinstance(backend, str) else group.text("backend"),
             "json+weights",
         )
-        ctx = asked.context(str(path), provenance)
+        ctx = asked.context(str(path), provenance, record)
         spec = read_model(record, ctx)
         if legacy_h5.is_legacy(group):
             assigned = legacy_h5.read_weights(spec, group, ctx)

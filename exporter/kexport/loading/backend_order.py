@@ -26,7 +26,7 @@ _MXNET_CONVS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"})
 def variables_in_file(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
     """The arrays that the writing version and backend keep for a layer; None where its class is unknown."""
     if ctx.provenance.keras_major == 1:
-        return keras1_variables(layer)
+        return keras1_variables(layer, ctx)
     usual = variables_of(layer)
     if ctx.trained_on == "mxnet" and usual is not None:
         return _mxnet_variables(layer, usual)
@@ -49,7 +49,7 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
         ModelReadError: a weight does not have the shape that the config asks for.
     """
     if ctx.provenance.keras_major == 1:
-        layer = replace(layer, weights=from_keras1(layer))
+        layer = replace(layer, weights=from_keras1(layer, ctx))
     if ctx.trained_on == "mxnet":
         layer = replace(layer, weights=_from_mxnet(layer))
     if layer.class_name in {"CuDNNLSTM", "CuDNNGRU"}:

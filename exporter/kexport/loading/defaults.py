@@ -58,6 +58,7 @@ KERAS3: dict[str, Defaults] = {
     **_ranked("Conv{}DTranspose", {**_CONV, "output_padding": None}, "strides", "dilation_rate"),
     **_ranked("DepthwiseConv{}D", {**_CONV, "depth_multiplier": 1}, "strides", "dilation_rate"),
     **_ranked("SeparableConv{}D", {**_CONV, "depth_multiplier": 1}, "strides", "dilation_rate"),
+    **_ranked("LocallyConnected{}D", {**_CONV, "implementation": 1}, "strides"),
     **{
         f"{kind}Pooling{n}D": {**_POOL, "pool_size": [2] * n}
         for kind in ("Max", "Average")

@@ -11,6 +11,8 @@ import numpy as np
 
 from kexport.ir import Constant
 from kexport.ir.graph import Array
+from kexport.loading.context import Context
+from kexport.loading.keras1 import adds_epsilon_to_deviation, deviation_is_kept
 from kexport.loading.spec import LayerSpec
 from kexport.loading.weight_layout import Variable, variables_of
 
@@ -29,12 +31,15 @@ _TH_LAYOUTS = {
 }
 
 
-def keras1_variables(layer: LayerSpec) -> list[Variable] | None:
+def keras1_variables(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
     """The arrays that Keras 1 keeps for a layer, under the names that :func:`from_keras1` expects."""
     gates = _GATES.get(layer.class_name)
     if gates is not None and not _already_joined(layer):
         return [Variable(f"{part}_{gate}", holder="cell") for gate in gates for part in _PARTS.values()]
     usual = variables_of(layer)
+    if layer.class_name == "Highway" and usual is not None and ctx.provenance.version < (1, 2):
+        # W, b, W_carry, b_carry until 1.1.2 (keras/layers/core.py).
+        return sorted(usual, key=lambda variable: variable.name.endswith("_carry"))
     if usual is None or layer.class_name not in {*_TH_LAYOUTS, "Conv1D"}:
         return usual
     return [Variable(v.name, None if v.name in _KERNELS else v.shape, v.trainable, v.holder) for v in usual]
@@ -45,9 +50,11 @@ def _already_joined(layer: LayerSpec) -> bool:
     return layer.config.get("consume_less") == "gpu"
 
 
-def from_keras1(layer: LayerSpec) -> dict[str, Constant]:
+def from_keras1(layer: LayerSpec, ctx: Context) -> dict[str, Constant]:
     """The layer's weights in Keras 3's names and layouts."""
     weights = layer.weights
+    if layer.class_name == "BatchNormalization" and adds_epsilon_to_deviation(ctx):
+        return {**weights, "moving_variance": _variance(layer, is_deviation=deviation_is_kept(ctx))}
     if layer.class_name in _GATES and not _already_joined(layer):
         return _gates_side_by_side(layer)
     if layer.class_name == "Conv1D":
@@ -56,6 +63,19 @@ def from_keras1(layer: LayerSpec) -> dict[str, Constant]:
     if order is None:
         return dict(weights)
     return {name: _transposed(value, order) if name in _KERNELS else value for name, value in weights.items()}
+
+
+def _variance(layer: LayerSpec, *, is_deviation: bool) -> Constant:
+    """The variance with which ``sqrt(variance + epsilon)`` is the ``deviation + epsilon`` that the layer divides by."""
+    epsilon = float(layer.config.get("epsilon") or 0)
+
+    def read(kept: Array) -> Array:
+        wide = kept.astype(np.float64)
+        deviation = wide if is_deviation else np.sqrt(wide)
+        made: Array = (deviation + epsilon) ** 2 - epsilon
+        return made
+
+    return layer.weights["moving_variance"].map(read, dtype="float64")
 
 
 def _kernel_order(layer: LayerSpec) -> tuple[int, ...] | None:

@@ -37,6 +37,12 @@ class Provenance:
         head = self.keras_version.partition(".")[0]
         return int(head) if head.isdigit() else 0
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """``keras_version`` as numbers, as far as it has some: (2, 0, 5)."""
+        parts = self.keras_version.removesuffix("-tf").split(".")
+        return tuple(int(part) for part in parts if part.isdecimal() and part.isascii())
+
 
 @dataclass(frozen=True)
 class TensorRef:

@@ -40,8 +40,11 @@ CARRIERS = frozenset(
         "LeakyReLU",
         "Normalization",
         "PReLU",
+        "ParametricSoftplus",
         "ReLU",
         "Rescaling",
+        "SReLU",
+        "SampleNormalization",
         "SpatialDropout1D",
         "SpatialDropout2D",
         "SpatialDropout3D",
@@ -49,6 +52,7 @@ CARRIERS = frozenset(
         "ThresholdedReLU",
         "TimeDistributed",
         "UnitNormalization",
+        "WholeBatchNormalization",
     ]
 )
 

@@ -81,10 +81,16 @@ def lower_dot(ctx: Context, *inputs: Value) -> Value:
     a, b = _one_dtype(ctx, inputs)
     if a.rank < 2 or b.rank < 2:
         raise ctx.error(f"It takes inputs of rank 2 or more. Received: {a.type} and {b.type}")
-    axis_a, axis_b = _dot_axes(ctx, a, b)
+    axes = dot_axes(ctx, a, b)
     if ctx.layer.config.get("normalize"):
         floor = 1e-24 if ctx.provenance.keras_major >= 3 else 1e-12
-        a, b = l2_normalize(ctx, a, (axis_a,), floor), l2_normalize(ctx, b, (axis_b,), floor)
+        a, b = l2_normalize(ctx, a, axes[:1], floor), l2_normalize(ctx, b, axes[1:], floor)
+    return dot(ctx, a, b, axes)
+
+
+def dot(ctx: Context, a: Value, b: Value, axes: tuple[int, int]) -> Value:
+    """The sum of products along an axis of each: (batch, *rest of a, *rest of b), (batch, 1) where none is left."""
+    axis_a, axis_b = axes
     rest_a, rest_b = _without(a.shape, axis_a), _without(b.shape, axis_b)
     product = ctx.b.op(
         "matmul", _as_matrix(ctx, a, axis_a, last=True), _as_matrix(ctx, b, axis_b, last=False)
@@ -93,7 +99,8 @@ def lower_dot(ctx: Context, *inputs: Value) -> Value:
     return product if product.shape == shape else ctx.b.op("reshape", product, shape=shape)
 
 
-def _dot_axes(ctx: Context, a: Value, b: Value) -> tuple[int, int]:
+def dot_axes(ctx: Context, a: Value, b: Value) -> tuple[int, int]:
+    """The argument ``axes``, an axis of each input, counted from the front."""
     saved = ctx.arg("axes")
     pair = saved if isinstance(saved, list | tuple) else [saved, saved]
     if len(pair) != 2:
