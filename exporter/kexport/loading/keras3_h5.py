@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from kexport.ir import Constant
 from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
 from kexport.loading.hdf5 import Group
+from kexport.loading.quantized_layout import lost
 from kexport.loading.spec import LayerSpec, ModelSpec
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 from kexport.loading.weights import Assigned
@@ -115,6 +116,9 @@ def _held(
         # The wrapper's own list also names the wrapped layer's kernel, which stands before its vector.
         found = found[-1:]
     if len(found) != len(variables):
+        problem = lost(layer, variables, found)
+        if problem is not None:
+            raise ctx.error(problem[0], hint=problem[1])
         raise ctx.error(
             f"The weights of layer {layer.path!r} ({layer.class_name}) don't fit: expected {len(variables)} "
             f"({', '.join(variable.name for variable in variables)}). Received: {len(found)}",

@@ -12,6 +12,7 @@ from kexport.errors import ModelReadError
 from kexport.ir import Constant, dtypes
 from kexport.ir.graph import Array
 from kexport.loading.context import Context
+from kexport.loading.live_policies import with_live_policies
 from kexport.loading.spec import ModelSpec, Provenance
 from kexport.loading.topology import read_model
 from kexport.loading.vocabularies import with_live_vocabularies
@@ -43,7 +44,7 @@ def provenance_of(model: Any) -> Provenance:
 
 def read_live(model: Any, ctx: Context) -> tuple[ModelSpec, Assigned]:
     """The topology and the weights of a live model."""
-    spec = read_model(_serialized(model, ctx), ctx)
+    spec = with_live_policies(read_model(_serialized(model, ctx), ctx), model)
     by_name = {layer.name: layer for layer in model.layers}
     assigned: Assigned = {}
     for layer in spec.layers:

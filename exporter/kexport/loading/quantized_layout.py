@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kexport.ir import Constant
 from kexport.loading.policies import Policy, parse_policy, policy_name
 from kexport.loading.spec import LayerSpec
 from kexport.loading.variables import Variable
@@ -25,12 +26,13 @@ FLOAT8 = (
 
 _WITH_KERNEL = frozenset(["Dense", "EinsumDense"])
 _WITH_TABLE = frozenset(["Embedding", "ReversibleEmbedding"])
-_WITH_PROJECTIONS = frozenset(["MultiHeadAttention", "GroupQueryAttention"])
+#: Attention layers, whose projections are EinsumDense layers.
+WITH_PROJECTIONS = frozenset(["MultiHeadAttention", "GroupQueryAttention"])
 
 
 def adapted(layer: LayerSpec, plain: list[Variable]) -> list[Variable]:
     """The variables of ``layer``, which would have the ``plain`` ones without quantization and LoRA."""
-    if layer.class_name in _WITH_PROJECTIONS:
+    if layer.class_name in WITH_PROJECTIONS:
         return _projections(layer, plain)
     if layer.class_name not in _WITH_KERNEL | _WITH_TABLE:
         return plain
@@ -112,3 +114,27 @@ def _with_lora(plain: list[Variable], prefix: str, adapts: str) -> list[Variable
 def is_late(name: str) -> bool:
     """Whether a layer that was loaded lists the variable last: a float8 one has its scales first (``Dense.build``)."""
     return name.rpartition("/")[2] not in FLOAT8
+
+
+def lost(
+    layer: LayerSpec, variables: Sequence[Variable], found: Sequence[Constant]
+) -> tuple[str, str] | None:
+    """What Keras 3.15 itself has lost of a quantized layer in a file, and the way out; None where that is not what is missing."""
+    names = [variable.name.rpartition("/")[2] for variable in variables]
+    if "quantized_kernel" in names and len(found) == len(names) - 1:
+        problem = (
+            f"The file has no kernel_zero for layer {layer.path!r}: Keras 3.15 leaves it out of .keras files of GPTQ and AWQ, "
+            "and can't load them itself"
+        )
+        return problem, "Save the model as .h5, or export it from Python: kexport.export(model, …)."
+    float8 = len(found) - len(names) == len(FLOAT8) * names.count("kernel")
+    if layer.class_name in WITH_PROJECTIONS and (
+        float8 or any(constant.dtype == "int8" for constant in found)
+    ):
+        problem = (
+            f"The projections of layer {layer.path!r} ({layer.class_name}) are quantized, and its config does not say how: Keras 3.15 "
+            "saves it without, and can't load such a file itself"
+        )
+        way = "Export the model from Python, kexport.export(model, …), or give the layer a DTypePolicyMap and save as .h5."
+        return problem, way
+    return None

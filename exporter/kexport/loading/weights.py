@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from kexport.ir import Constant
 from kexport.loading.backend_order import variables_in_file
 from kexport.loading.context import OTHER_WEIGHTS_HINT, Context
-from kexport.loading.quantized_layout import is_late
+from kexport.loading.quantized_layout import is_late, lost
 from kexport.loading.spec import LayerSpec, ModelSpec
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 
@@ -177,6 +177,9 @@ def _collect(order: Sequence[Slot], constants: Sequence[Constant]) -> Assigned:
 
 def _misfit(layer: LayerSpec, slots: Sequence[Slot], given: Sequence[Named], ctx: Context) -> Exception:
     """The error that shows what the layer wants beside what the file has."""
+    problem = lost(layer, [slot.variable for slot in slots], [item.constant for item in given])
+    if problem is not None:
+        return ctx.error(problem[0], hint=problem[1])
     for slot, item in zip(slots, given, strict=False):
         if not shape_fits(slot.variable.shape, item.constant.shape):
             return ctx.misfit(slot.path, slot.variable.name, slot.variable.shape, item.constant.shape)

@@ -137,7 +137,7 @@ def _summed_axes(p: Product, kernel_rank: int) -> tuple[int, ...]:
 
 def _quantized_x(p: Product, default: Quantizer | None, kernel_rank: int) -> tuple[Value, Value | None]:
     """The levels of x and their scale as it stands beside the result; x itself and None where inputs are not quantized."""
-    quantizer = input_quantizer(p.ctx, default) if not p.inside else default
+    quantizer = input_quantizer(p.ctx, default)
     if quantizer is None:
         return p.x, None
     levels, scale = quantizer.apply(p.ctx, p.x, _summed_axes(p, kernel_rank))

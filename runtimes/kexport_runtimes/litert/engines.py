@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -65,6 +66,9 @@ def interpreter_class() -> Any:
         RuntimeError: :func:`problem` has one, or the engine's binary does not load on this machine.
     """
     engine = _usable()
+    with suppress(ImportError):
+        # Makes bfloat16 a dtype of NumPy's, without which the engine refuses files that have it; ai-edge-litert requires it.
+        import_module("ml_dtypes")
     try:
         return import_module(f"{engine.module}.interpreter").Interpreter
     except ImportError as error:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: NumPy has no such dtype without ml_dtypes: float32 stands for it on either side.
+BFLOAT16 = "bfloat16"
+
 
 def checked(
     file: str, wanted: Mapping[str, Mapping[str, Any]], given: Mapping[str, NDArray[Any]]
@@ -23,7 +26,8 @@ def checked(
         given: arrays by input name.
 
     Raises:
-        ValueError: an input is missing, unknown, or of another type or shape than the signature has.
+        ValueError: an input is missing, unknown, or of another type or shape than the signature has (float32 is rounded to
+            bfloat16 where that is asked for).
     """
     missing = [name for name in wanted if name not in given]
     if missing:
@@ -39,6 +43,8 @@ def checked(
 def _fitting(file: str, name: str, details: Mapping[str, Any], given: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(given)
     dtype = np.dtype(details["dtype"])
+    if dtype.name == BFLOAT16 and array.dtype == np.float32:
+        array = array.astype(dtype)
     # The engine calls strings `bytes_` and accepts any array of them, text as UTF-8.
     if not (array.dtype.kind in "SUO" if dtype.kind == "S" else array.dtype == dtype):
         expected = "strings" if dtype.kind == "S" else dtype.name

@@ -43,10 +43,11 @@ class LiteRT:
         Args:
             artifact: a .tflite file.
             inputs: by signature name, arrays of the artifact's own types. Dimensions that are dynamic in the
-                signature may have any size. Strings: arrays of ``str``, ``bytes`` or objects of these.
+                signature may have any size. Strings: arrays of ``str``, ``bytes`` or objects of these. bfloat16: of that
+                or of float32, which is rounded to it.
 
         Returns:
-            The outputs by signature name. Strings come as objects, ``bytes``.
+            The outputs by signature name. Strings come as objects, ``bytes``; bfloat16 as float32, which NumPy has.
 
         Raises:
             ValueError: an input is missing, unknown, or of another type or shape than the signature has.

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kexport_runtimes.litert.engines import interpreter_class
-from kexport_runtimes.litert.inputs import checked
+from kexport_runtimes.litert.inputs import BFLOAT16, checked
 from kexport_runtimes.litert.quiet import without_info
 
 SIGNATURE = "serving_default"
@@ -52,7 +53,11 @@ class Session:
         """Compute once; copies of the outputs by signature name."""
         with self._blaming("can't be computed"):
             self._interpreter.invoke()
-            return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+            return {name: self._read(index) for name, index in self._outputs.items()}
+
+    def _read(self, index: int) -> NDArray[Any]:
+        array: NDArray[Any] = self._interpreter.get_tensor(index)
+        return array.astype(np.float32) if array.dtype.name == BFLOAT16 else array
 
     def time(self, runs: int) -> list[float]:
         """Compute ``runs`` times; the seconds that each took, without setting inputs and reading outputs."""

@@ -16,6 +16,7 @@ from . import (
     models,
     normalization,
     pooling,
+    quantized,
     recurrent,
     spatial,
 )
@@ -32,6 +33,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
         models,
         normalization,
         pooling,
+        quantized,
         recurrent,
         spatial,
     )
