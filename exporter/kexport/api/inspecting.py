@@ -154,7 +154,7 @@ def _rows(source: Source, graph: Graph | None) -> tuple[LayerRow, ...]:
             class_name=layer.class_name,
             output_shapes=tuple(shapes.get(layer.path, ())),
             parameters=layer.parameters,
-            known=layer.class_name in known or layer.model is not None,
+            known=graph is not None or layer.class_name in known or layer.model is not None,
         )
         for layer in source.spec.walk()
     )

@@ -13,6 +13,7 @@ Products of two symbols have no canonical form here; they become an atom of thei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -103,14 +104,21 @@ def add(left: Dim, right: Dim) -> Dim:
 def multiply(left: Dim, right: Dim) -> Dim:
     """``left * right``."""
     if isinstance(left, Symbolic) and isinstance(right, Symbolic):
-        first, second = sorted((left, right), key=str)
-        return Symbolic(((Product(first, second), 1),))
+        (factor, one), (other, two) = _content(left), _content(right)
+        first, second = sorted((one, two), key=str)
+        return Symbolic(((Product(first, second), factor * other),))
     if isinstance(left, Symbolic):
         left, right = right, left
     assert isinstance(left, int)
     if isinstance(right, int):
         return left * right
     return _make({atom: coefficient * left for atom, coefficient in right.terms}, right.constant * left)
+
+
+def _content(dim: Symbolic) -> tuple[int, Symbolic]:
+    """The largest integer that divides all of ``dim``, and the rest, so that 2 * a * b is one product, however it came about."""
+    factor = math.gcd(dim.constant, *(coefficient for _, coefficient in dim.terms))
+    return factor, Symbolic(tuple((a, c // factor) for a, c in dim.terms), dim.constant // factor)
 
 
 def subtract(left: Dim, right: Dim) -> Dim:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kexport.ir import Constant
+from kexport.ir import Constant, Dim, Shape
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,25 @@ class TensorRef:
     layer: str
     call: int = 0
     tensor: int = 0
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A tensor of one number throughout, whose shape may hold open lengths; with ``counted``, ``number`` times the index along its
+    one dimension that is not 1."""
+
+    number: bool | int | float
+    dtype: str
+    shape: Shape
+    counted: bool = False
+
+
+@dataclass(frozen=True)
+class Length:
+    """An open length as a number to compute with."""
+
+    dim: Dim
+    dtype: str
 
 
 @dataclass(frozen=True)

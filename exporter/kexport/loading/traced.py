@@ -15,7 +15,7 @@ from kexport.ir import Constant
 from kexport.loading.backend_order import normalized
 from kexport.loading.context import Context
 from kexport.loading.inbound import calls_of
-from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
+from kexport.loading.spec import CallSpec, Filled, LayerSpec, Length, ModelSpec, Provenance, TensorRef
 from kexport.loading.topology import read_layer
 from kexport.loading.weights import Assigned, Named, assign_flat, with_weights
 
@@ -90,8 +90,13 @@ def _call(call: CallSpec, weights: Weights) -> CallSpec:
 
     def filled(item: Any) -> Any:
         if isinstance(item, Mapping):
-            if item.get("class_name") == "__weight__":
-                return weights(item["config"])
+            match item.get("class_name"):
+                case "__weight__":
+                    return weights(item["config"])
+                case "__filled__":
+                    return Filled(**item["config"])
+                case "__length__":
+                    return Length(**item["config"])
             return {key: filled(value) for key, value in item.items()}
         if isinstance(item, list | tuple):
             return type(item)(filled(value) for value in item)

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from kexport.errors import KexportError, LoweringError
 from kexport.ir import Builder, Constant, Graph, GraphError, Value, dims, dtypes
-from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
+from kexport.loading.spec import CallSpec, Filled, LayerSpec, Length, ModelSpec, Provenance, TensorRef
 from kexport.lowering.dtype_policy import compute_dtype
+from kexport.lowering.filled import filled, length
 from kexport.lowering.inputs import Dimensions, graph_input
 from kexport.lowering.masks import Masks
 from kexport.lowering.registry import Context, Rule, has_rule, is_operation, rule_for
@@ -121,6 +122,8 @@ class _Driver:
             if key not in self._weight_values:
                 self._weight_values[key] = self.builder.constant(item, name="weight")
             return self._weight_values[key]
+        if isinstance(item, Filled | Length):
+            return filled(self.builder, item) if isinstance(item, Filled) else length(self.builder, item)
         if isinstance(item, Mapping):
             return {key: self._resolve(part, tensors) for key, part in item.items()}
         if isinstance(item, list | tuple):

@@ -154,7 +154,7 @@ class Walk:
         known = self._names.get(id(operation))
         if known is not None:
             return known
-        base = name = str(operation.name).replace("/", "_")
+        base = name = _base_name(operation)
         count = 0
         while name in self.layers or name.startswith("input_"):
             count += 1
@@ -162,6 +162,8 @@ class Walk:
         self._names[id(operation)] = name
         self._alive.append(operation)
         self.layers[name] = {**self._described(operation), "nodes": []}
+        if _is_made_anew(operation):
+            self.layers[name].get("raw", {}).get("config", {})["name"] = name
         if is_layer(operation):
             self._register(name, operation)
         return name
@@ -226,6 +228,17 @@ class Walk:
                 },
             }
         return plain(self._library, item)
+
+
+def _is_made_anew(operation: Any) -> bool:
+    """Whether each call makes an operation of its own, whose name then counts all that were ever made."""
+    return not is_layer(operation) or type(operation).__name__.endswith("OpLambda")
+
+
+def _base_name(operation: Any) -> str:
+    """A name that is the same each time the call is traced."""
+    name = type(operation).__name__.lower() if _is_made_anew(operation) else str(operation.name)
+    return name.replace("/", "_")
 
 
 def _is_array(item: Any) -> bool:

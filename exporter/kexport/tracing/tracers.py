@@ -13,6 +13,7 @@ from kexport.ir import Array, Constant, TensorType, dtypes
 from kexport.loading.spec import LayerSpec, Provenance
 from kexport.loading.traced import read_traced
 from kexport.lowering.tracing import Traced
+from kexport.tracing.lengths import LengthError, at, symbols_of, traced_at
 
 _HINT = (
     "What a custom layer computes has to be written in keras.ops and Keras layers, for tensors whose values aren't known: no "
@@ -37,32 +38,62 @@ class _Tracer:
         masks: Sequence[TensorType | None],
     ) -> Traced:
         """What a layer computes; see :class:`kexport.lowering.tracing.Tracer`."""
-        request = {
-            "what": "layer",
-            "path": layer.path,
-            "args": _encoded(list(args)),
-            "kwargs": _encoded(dict(kwargs)),
-            "masks": [None if mask is None else _spec(mask) for mask in masks],
-        }
         inputs = len(masks) + sum(mask is not None for mask in masks)
-        return self._traced(layer, request, inputs)
+
+        def request(call: Any) -> Mapping[str, Any]:
+            given, named, masked = call
+            return {
+                "what": "layer",
+                "path": layer.path,
+                "args": _encoded(given),
+                "kwargs": _encoded(named),
+                "masks": [None if mask is None else _spec(mask) for mask in masked],
+            }
+
+        return self._traced(layer, request, [list(args), dict(kwargs), list(masks)], inputs)
 
     def function(self, layer: LayerSpec, name: str, x: TensorType) -> Traced:
         """What a function of a layer computes."""
-        request = {"what": "function", "path": layer.path, "name": name, **_spec(x)}
-        return self._traced(layer, request, 1)
+
+        def request(call: Any) -> Mapping[str, Any]:
+            return {"what": "function", "path": layer.path, "name": name, **_spec(call)}
+
+        return self._traced(layer, request, x, 1)
 
     def state_sizes(self, cell: LayerSpec) -> list[Any]:
         """The state sizes of a cell."""
         sizes = self._answer(cell, {"what": "states", "path": cell.path})["sizes"]
         return list(sizes)
 
-    def _traced(self, layer: LayerSpec, request: Mapping[str, Any], inputs: int) -> Traced:
-        record = self._answer(layer, request)
+    def _traced(
+        self, layer: LayerSpec, request: Callable[[Any], Mapping[str, Any]], call: Any, inputs: int
+    ) -> Traced:
+        """The trace of ``call``, which ``request`` asks for once its lengths are known."""
+        symbols = symbols_of(call)
+        if symbols:
+            record = self._open(layer, symbols, lambda lengths: request(at(call, lengths)))
+        else:
+            record = self._answer(layer, request(call))
         model = read_traced(
             record, inputs, self._weight, self._provenance, path=layer.path, label=self._label
         )
         return Traced(model, len(record["outputs"]))
+
+    def _open(
+        self, layer: LayerSpec, symbols: list[str], request: Callable[[Mapping[str, int]], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        def trace(lengths: Mapping[str, int]) -> Mapping[str, Any]:
+            answer = self._answer(layer, request(lengths))
+            return {key: answer[key] for key in ("layers", "outputs", "masks")}
+
+        try:
+            return traced_at(symbols, trace, self._weight)
+        except LengthError as error:
+            raise LoweringError(
+                f"Layer {layer.path!r} ({layer.class_name}): its code can't be traced for open lengths "
+                f"({', '.join(symbols)}): {error}.",
+                hint="Fix the length: --batch N for the batch, --dim NAME=N for another.",
+            ) from error
 
     def _answer(self, layer: LayerSpec, request: Mapping[str, Any]) -> Mapping[str, Any]:
         key = repr(request)
@@ -170,6 +201,6 @@ def _encoded(item: Any) -> Any:
 
 def _spec(type_: TensorType) -> dict[str, Any]:
     return {
-        "shape": [dim if isinstance(dim, int) else None for dim in type_.shape],
+        "shape": list(type_.shape),
         "dtype": type_.dtype,
     }

@@ -111,7 +111,7 @@ class _Item:
         self.slices.append((index, None if index == -1 else index + 1, 1))
 
     def _slice(self, axis: int, part: Any) -> None:
-        start, stop, step = _bounds(self.ctx, part)
+        start, stop, step = _bounds(self.ctx, part, self.x.shape[axis])
         if step > 0:
             self.slices.append((start or 0, stop, step))
             return
@@ -132,18 +132,27 @@ class _Item:
         return b.op("slice", x, begin=begin, end=end, strides=strides)
 
 
-def _bounds(ctx: Context, part: Any) -> tuple[int | None, int | None, int]:
+def _bounds(ctx: Context, part: Any, dim: Dim) -> tuple[int | None, int | None, int]:
+    """Start, stop and step of a slice of a dimension; an open length less a number counts from the end."""
     if isinstance(part, slice):
         found = part.start, part.stop, part.step
     else:
         config = part.get("config") or {}
         found = config.get("start"), config.get("stop"), config.get("step")
+    found = tuple(_from_the_end(bound, dim) for bound in found)
     if any(bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)) for bound in found):
         raise ctx.error(f"The bounds of a slice are integers. Received: {found}")
     start, stop, step = found
     if step == 0:
         raise ctx.error("The step of a slice is not 0")
     return start, stop, 1 if step is None else step
+
+
+def _from_the_end(bound: Any, dim: Dim) -> Any:
+    if not isinstance(bound, dims.Symbolic):
+        return bound
+    rest = dims.subtract(bound, dim)
+    return None if rest == 0 else rest if isinstance(rest, int) and rest < 0 else bound
 
 
 def gathered_along(ctx: Context, x: Value, indices: Any, axis: int, *, batch_dims: int = 0) -> Value:

@@ -60,7 +60,11 @@ def whole_shape(ctx: Context, x: Value, wanted: Any) -> tuple[Dim, ...]:
         -1 if size is None else size for size in (wanted if isinstance(wanted, list | tuple) else [wanted])
     ]
     if (
-        any(isinstance(size, bool) or not isinstance(size, int) or size < -1 for size in sizes)
+        any(
+            not isinstance(size, dims.Symbolic)
+            and (isinstance(size, bool) or not isinstance(size, int) or size < -1)
+            for size in sizes
+        )
         or sizes.count(-1) > 1
     ):
         raise ctx.error(f"A shape has integers and at most one -1. Received: {wanted!r}")
