@@ -46,7 +46,6 @@ def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Conte
     layers = None
     for name in CONTAINERS:
         layers = layers or (group.group(name) if group is not None else None)
-    counts: dict[str, int] = {}
     for layer, name in numbered_places(model):
         if name:
             _layer(layer, layers.group(name) if layers is not None else None, assigned, ctx)
@@ -54,11 +53,12 @@ def _model(model: ModelSpec, group: Group | None, assigned: Assigned, ctx: Conte
 
 def numbered_places(model: ModelSpec) -> Iterator[tuple[LayerSpec, str]]:
     """The layers of a model, each with what it is called among them; ``""`` for those that keep nothing."""
+    counts: dict[str, int] = {}
     for layer in model.layers:
         if _is_operation(layer) or (model.class_name == "Sequential" and layer.class_name == "InputLayer"):
-            continue
-        name = _counted(snake_case(_PYTHON_NAMES.get(layer.class_name, layer.class_name)), counts)
-        _layer(layer, layers.group(name) if layers is not None else None, assigned, ctx)
+            yield layer, ""
+        else:
+            yield layer, _counted(snake_case(_PYTHON_NAMES.get(layer.class_name, layer.class_name)), counts)
 
 
 def _is_operation(layer: LayerSpec) -> bool:
