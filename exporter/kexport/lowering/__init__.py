@@ -22,6 +22,7 @@ from kexport.lowering import (  # registers
     reshaping,
     resizing,
     spatial,
+    spectrograms,
     wrappers,
 )
 from kexport.lowering.driver import lower
@@ -53,5 +54,6 @@ __all__ = [
     "reshaping",
     "resizing",
     "spatial",
+    "spectrograms",
     "wrappers",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from . import (
     attention,
+    audio,
     basic,
     convolution,
     lookups,
@@ -27,6 +28,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     for module in (
         attention,
         basic,
+        audio,
         convolution,
         merging,
         lookups,
