@@ -1,19 +1,21 @@
-"""``python make_operations.py FOLDER``: saves a Functional model for each row of ``operation_rows.ROWS``, as ``<id>.keras``, and
-what it computes, as ``<id>.npz`` (inputs ``in/<name>``, outputs ``out/<position>``)."""
+"""``python make_operations.py TABLE FOLDER``: saves a Functional model for each row of the module ``TABLE``, as ``<id>.keras``,
+and what it computes, as ``<id>.npz`` (inputs ``in/<name>``, outputs ``out/<position>``)."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 os.environ.update(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3")
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
-from operation_rows import ALSO_H5, ROWS, SHAPES, letters
+
+from lowering.operation_rows import SHAPES, letters
 
 SAMPLES = 3
 
@@ -45,8 +47,9 @@ def samples() -> dict[str, Any]:
 
 def main() -> None:
     """Make every row."""
-    folder, drawn, failures = Path(sys.argv[1]), samples(), []
-    for name, function in ROWS.items():
+    table, folder = importlib.import_module(sys.argv[1]), Path(sys.argv[2])
+    drawn, failures = samples(), []
+    for name, function in table.ROWS.items():
         wanted = letters(function)
         try:
             inputs = [
@@ -55,7 +58,7 @@ def main() -> None:
             outputs = keras.tree.flatten(function(keras.ops, *inputs))
             model = keras.Model(inputs, outputs)
             results = model([drawn[letter] for letter in wanted], training=False)
-            for suffix in (".keras", ".h5") if name in ALSO_H5 else (".keras",):
+            for suffix in (".keras", ".h5") if name in table.ALSO_H5 else (".keras",):
                 model.save(str(folder / f"{name}{suffix}"))
         except Exception as error:  # noqa: BLE001  (every row that fails is told, whatever Keras raises)
             failures.append(f"{name}: {type(error).__name__}: {str(error)[:300]}")

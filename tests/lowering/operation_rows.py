@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,16 @@ class Call:
         self.name, self.letters, self.more, self.options = name, letters, more, options
 
     def __call__(self, ops: Any, *tensors: Any) -> Any:
-        return getattr(ops, self.name)(*tensors, *self.more, **self.options)
+        operation = reduce(getattr, self.name.split("."), ops)
+        return operation(*tensors, *self.more, **self.options)
 
 
 def letters(function: Function) -> list[str]:
     """The inputs that a row takes."""
     if isinstance(function, Call):
         return list(function.letters)
-    return list(inspect.signature(function).parameters)[1:]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
 A6 = np.arange(6, dtype="float32") - 2.5
@@ -143,6 +146,7 @@ ROWS |= {
     "nan_to_num-values": lambda o, n: o.nan_to_num(n, nan=1.0, posinf=5.0, neginf=-5.0),
     "isclose-loose": lambda o, x: o.isclose(x, x + 1e-4, atol=1e-3),
     "bitwise": lambda o, k, m: o.bitwise_xor(o.bitwise_and(k, m), o.bitwise_or(k, m)),
+    "bitwise-long": lambda o, g: o.bitwise_and(g, g // 3) + o.bitwise_or(g, g // 7),
     "shifts": lambda o, k, m: o.left_shift(k, 2) + o.right_shift(k, m),
     "leaky_relu-slope": lambda o, x: o.leaky_relu(x, 0.4),
     "elu-alpha": lambda o, x: o.elu(x, 0.3),

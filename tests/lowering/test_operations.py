@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,33 +18,43 @@ from kexport.ir.evaluate import evaluate
 from kexport.loading import load
 from kexport.loading.spec import CallSpec, ModelSpec, TensorRef
 from kexport.lowering import lower
-from lowering.operation_rows import ALSO_H5, ROWS
+from kexport.lowering.registry import known_layers, refused
+from lowering import operation_rows, rarer_operation_rows
 from lowering.specs import input_layer, layer, model, one_layer
 from support.comparing import assert_close
 from support.making import made
 
 HERE = Path(__file__).resolve().parent
-FILES = [f"{name}.keras" for name in ROWS] + [f"{name}.h5" for name in ALSO_H5]
+TABLES = {"operation_rows": operation_rows, "rarer_operation_rows": rarer_operation_rows}
+
+#: File → the table that it is a row of.
+FILES = {
+    f"{name}{suffix}": table
+    for table, module in TABLES.items()
+    for names, suffix in ((module.ROWS, ".keras"), (module.ALSO_H5, ".h5"))
+    for name in names
+}
 
 #: TF Lite has no builtin for these, and says so.
-NOT_IN_TFLITE = ("bitwise.keras",)
+NOT_IN_TFLITE = ("bitwise-long.keras",)
 
 
 @cache
-def folder() -> Path:
+def folder(table: str) -> Path:
     make = HERE / "make_operations.py"
     return made(
-        "operations",
-        scripts=[make, HERE / "operation_rows.py"],
+        table.removesuffix("_rows"),
+        scripts=[make, HERE / "operation_rows.py", HERE / f"{table}.py"],
         packages=["keras", "tensorflow"],
-        commands=[[str(make)]],
+        commands=[[str(make), f"lowering.{table}"]],
     )
 
 
 def read(file: str) -> tuple[ModelSpec, list[Any], list[Any]]:
     """The model, its inputs and what Keras computes on them."""
-    recorded = np.load(folder() / f"{Path(file).stem}.npz")
-    spec = load(folder() / file)
+    place = folder(FILES[file])
+    recorded = np.load(place / f"{Path(file).stem}.npz")
+    spec = load(place / file)
     count = sum(name.startswith("out/") for name in recorded.files)
     return (
         spec,
@@ -94,18 +106,31 @@ def test_refused_by_tflite(file: str) -> None:
 
 def operation(class_name: str, *more: Any, module: str = "numpy", **config: Any) -> ModelSpec:
     """A model of one operation on a float tensor (batch, 4) and ``more``."""
-    spec = one_layer((None, 4), class_name, module=f"keras.src.ops.{module}", **config)
-    last = spec.layers[-1]
+    spec = one_layer((None, 4), class_name, module=f"keras.src.ops.{module}")
+    last = replace(spec.layers[-1], config=config)
     call = replace(last.calls[0], args=(*last.calls[0].args, *more))
     return replace(spec, layers=(*spec.layers[:-1], replace(last, calls=(call,))))
 
 
-@pytest.mark.parametrize(
-    ("class_name", "module"), [("SVD", "linalg"), ("FFT", "math"), ("WhileLoop", "core"), ("Unique", "numpy")]
-)
-def test_an_operation_without_a_rule_is_named(class_name: str, module: str) -> None:
-    with pytest.raises(UnknownLayerError, match=rf"'layer' is a 'ops\.{class_name}'"):
-        lower(operation(class_name, module=module))
+def test_an_operation_without_a_rule_is_named() -> None:
+    with pytest.raises(UnknownLayerError, match=r"'layer' is a 'ops\.Frobnicate', for which no lowering"):
+        lower(operation("Frobnicate"))
+
+
+@pytest.mark.parametrize("name", [name for name in refused() if name.startswith("ops.")])
+def test_what_is_refused_is_refused_with_its_reason(name: str) -> None:
+    with pytest.raises(UnknownLayerError) as caught:
+        lower(operation(name.removeprefix("ops.")))
+    assert f"Layer 'layer' is a {name!r}" in str(caught.value)
+    assert refused()[name].reason in str(caught.value)
+    assert caught.value.hint or "base class" in str(caught.value)
+
+
+def test_every_operation_of_keras_is_lowered_or_refused() -> None:
+    script = [sys.executable, str(HERE / "list_operations.py")]
+    listed = subprocess.run(script, check=True, capture_output=True, text=True).stdout.split()
+    assert len(listed) > 300
+    assert not {f"ops.{name}" for name in listed} - set(known_layers()) - set(refused())
 
 
 @pytest.mark.parametrize(
@@ -120,6 +145,29 @@ def test_an_operation_without_a_rule_is_named(class_name: str, module: str) -> N
         (operation("GetItem", [{"class_name": "__slice__", "config": {}}, 4]), "within dimension 1"),
         (operation("Norm", module="linalg", ord="nuc", axis=[0, 1]), "singular values"),
         (operation("Einsum", subscripts="ii->i"), "none twice"),
+        (operation("TopK", module="math", k=5), "top_k takes"),
+        (operation("Unique"), "depends on the data"),
+        (operation("Quantile", [[0.1]], axis=None), "q is a number"),
+        (operation("UnravelIndex", shape=[2, 3]), "Flatten the indices"),
+        (operation("SegmentSum", [0], module="math", num_segments=None), "depends on the data"),
+        (operation("ScatterUpdate", [[0]], [[1, 2, 3, 4]], module="core", reduction="mean"), "reduction is"),
+        (operation("FFT", module="math"), "called on a pair"),
+        (
+            operation(
+                "STFT", module="math", sequence_length=2, sequence_stride=1, fft_length=2, window="box"
+            ),
+            "window is",
+        ),
+        (operation("Correlate", [1.0, 2.0]), "takes two vectors"),
+        (operation("Inv", module="linalg"), "square matrices"),
+        (operation("Solve", [[1.0, 2.0]], module="linalg"), "square matrices"),
+        (operation("LuFactor", module="linalg"), "square matrices"),
+        (operation("CTCDecode", [4], module="nn", strategy="beam_search"), "beam search"),
+        (operation("AffineTransform", [1, 0, 0, 0, 1, 0, 0, 0], module="image"), "takes images"),
+        (operation("MapCoordinates", [[0.0]], module="image", order=3), "order is 0 or 1"),
+        (operation("Rearrange", "a b -> b c", module="einops"), "names each dimension"),
+        (operation("View", dtype="float64"), "as many bits"),
+        (operation("Gcd", 2), "takes integers"),
     ],
     ids=lambda item: "" if isinstance(item, ModelSpec) else item,
 )

@@ -127,12 +127,41 @@ def lowers(*class_names: str) -> Callable[[Rule], Rule]:
 
     def decorate(rule: Rule) -> Rule:
         for name in class_names:
-            if name in _RULES:
-                raise ValueError(f"Two lowering rules are registered for {name!r}.")
+            if name in _RULES or name in _REFUSALS:
+                raise ValueError(
+                    f"Two lowering rules are registered for {name!r}, or one is and it is refused."
+                )
             _RULES[name] = rule
         return rule
 
     return decorate
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a class has no rule, and the way out."""
+
+    reason: str
+    hint: str
+
+
+_REFUSALS: dict[str, Refusal] = {}
+
+
+def refuses(name: str, reason: str, *, hint: str = "") -> None:
+    """Say why no rule is registered under ``name``.
+
+    Raises:
+        ValueError: it is said already, or there is a rule.
+    """
+    if name in _RULES or name in _REFUSALS:
+        raise ValueError(f"{name!r} has a rule, or is refused, already.")
+    _REFUSALS[name] = Refusal(reason, hint)
+
+
+def refused() -> dict[str, Refusal]:
+    """What is refused on purpose, by the name that its rule would have."""
+    return dict(_REFUSALS)
 
 
 def known_layers() -> list[str]:
@@ -166,6 +195,12 @@ def rule_for(layer: LayerSpec) -> Rule:
         UnknownLayerError: there is none.
     """
     rule = _RULES.get(rule_name(layer))
+    refusal = _REFUSALS.get(rule_name(layer))
+    if refusal is not None:
+        raise UnknownLayerError(
+            f"Layer {layer.path!r} is a {rule_name(layer)!r}, which can't be exported: {refusal.reason}.",
+            hint=refusal.hint or None,
+        )
     if rule is None:
         close = difflib.get_close_matches(rule_name(layer), _RULES, n=3)
         guess = f" Similar: {', '.join(close)}." if close else ""

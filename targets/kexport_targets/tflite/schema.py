@@ -41,7 +41,7 @@ BUILTINS: Final = {
     "SPLIT_V": 102, "CEIL": 104, "REVERSE_V2": 105, "COS": 108, "ELU": 111, "ROUND": 116, "HARD_SWISH": 117,
     "SELECT_V2": 123, "BATCH_MATMUL": 126, "CUMSUM": 128, "BROADCAST_TO": 130, "CONV_3D": 132, "CONV_3D_TRANSPOSE": 141,
     "REDUCE_ALL": 140, "GELU": 150, "ATAN2": 156, "SIGN": 158, "BITWISE_XOR": 160, "RIGHT_SHIFT": 161, "WHILE": 119,
-    "DYNAMIC_UPDATE_SLICE": 151, "UNIDIRECTIONAL_SEQUENCE_LSTM": 44,
+    "DYNAMIC_UPDATE_SLICE": 151, "UNIDIRECTIONAL_SEQUENCE_LSTM": 44, "TOPK_V2": 48, "BITCAST": 159,
 }  # fmt: skip
 
 #: An option field: (slot, flatbuffers scalar type, default). ``ints`` is a vector of int32.
@@ -78,6 +78,7 @@ OPTIONS: Final[dict[str, tuple[int, dict[str, Field]]]] = {
     "SqueezeOptions": (30, {"squeeze_dims": (0, "ints", None)}),
     "StridedSliceOptions": (32, {"begin_mask": (0, "Int32", 0), "end_mask": (1, "Int32", 0), "shrink_axis_mask": (4, "Int32", 0)}),
     "ExpOptions": (33, {}),
+    "TopKV2Options": (34, {}),
     "SplitOptions": (35, {"num_splits": (0, "Int32", 0)}),
     "LogSoftmaxOptions": (36, {}),
     "CastOptions": (37, {"in_data_type": (0, "Int8", 0), "out_data_type": (1, "Int8", 0)}),
@@ -134,6 +135,7 @@ OPTIONS: Final[dict[str, tuple[int, dict[str, Field]]]] = {
     "DynamicUpdateSliceOptions": (117, {}),
     "ATan2Options": (122, {}),
     "SignOptions": (123, {}),
+    "BitcastOptions": (124, {}),
     "BitwiseXorOptions": (125, {}),
     "RightShiftOptions": (126, {}),
 }  # fmt: skip

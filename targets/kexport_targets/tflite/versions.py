@@ -38,6 +38,7 @@ _BY_DTYPE: dict[str, dict[str, int]] = {
     "MIRROR_PAD": {"int8": 2, "int16": 3},
     "REVERSE_V2": {"bool": 2, "int8": 3},
     "TILE": {"string": 2, "int8": 3},
+    "TOPK_V2": {"int8": 2},
     "BROADCAST_TO": {"int8": 3, "int16": 3},
     "SQUEEZE": {"string": 2},
     "SPLIT": {"int8": 2, "int32": 3, "int16": 4},

@@ -23,7 +23,7 @@ REGISTERED = {
     "REDUCE_PROD": (1, 2), "RELU": (1, 3), "RELU6": (1, 3), "RESIZE_BILINEAR": (1, 4), "RESIZE_NEAREST_NEIGHBOR": (1, 4),
     "REVERSE_V2": (1, 3), "RSQRT": (1, 2), "SELECT_V2": (1, 2), "SIGN": (1, 2), "SLICE": (1, 6), "SOFTMAX": (1, 3),
     "SPLIT": (1, 4), "SPLIT_V": (1, 2), "SQUARED_DIFFERENCE": (1, 2), "SQUEEZE": (1, 2), "STRIDED_SLICE": (1, 8),
-    "SUB": (1, 5), "SUM": (1, 2), "TANH": (1, 3), "TILE": (1, 3), "TRANSPOSE": (1, 6), "TRANSPOSE_CONV": (1, 4),
+    "SUB": (1, 5), "SUM": (1, 2), "TANH": (1, 3), "TILE": (1, 3), "TRANSPOSE": (1, 6), "TRANSPOSE_CONV": (1, 4), "TOPK_V2": (1, 2),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (1, 4),
 }  # fmt: skip
 NAMES = {number: name for name, number in schema.BUILTINS.items()}

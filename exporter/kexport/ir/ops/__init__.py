@@ -17,6 +17,7 @@ from kexport.ir.ops import (  # registers
     reduction,
     resize,
     shape,
+    sorting,
 )
 from kexport.ir.ops._registry import (
     FUSED_ACTIVATIONS,
@@ -36,8 +37,8 @@ __all__ = [
     "convolution",
     "elementwise",
     "get",
-    "indexing",
     "hashing",
+    "indexing",
     "infer_types",
     "known_ops",
     "linear",
@@ -49,4 +50,5 @@ __all__ = [
     "reduction",
     "resize",
     "shape",
+    "sorting",
 ]

@@ -222,6 +222,21 @@ def cast(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     return [x.astype(dtypes.numpy_dtype(attrs["dtype"]))]
 
 
+def _bitcast_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+    x, dtype = required(inputs, 0), attrs["dtype"]
+    kinds = (*dtypes.INTEGERS, "float16", "float32", "float64")
+    if dtype not in kinds or x.dtype not in kinds or dtypes.itemsize(dtype) != dtypes.itemsize(x.dtype):
+        raise OpError(f"bitcast is between numbers of as many bits. Received: {x!r} to {dtype!r}")
+    return [TensorType(dtype, x.shape)]
+
+
+@op("bitcast", infer=_bitcast_type, attrs={"dtype": REQUIRED})
+def bitcast(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
+    """The bits of ``x`` as another dtype of as many."""
+    (x,) = inputs
+    return [np.asarray(x, order="C").view(dtypes.numpy_dtype(attrs["dtype"]))]
+
+
 def _select_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     condition, yes, no = (required(inputs, index) for index in range(3))
     if condition.dtype != "bool" or yes.dtype != no.dtype:

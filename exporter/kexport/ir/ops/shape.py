@@ -13,6 +13,11 @@ from kexport.ir.graph import Array, Attrs, TensorType
 from kexport.ir.ops._registry import REQUIRED, Inputs, OpError, op, required
 
 
+def contiguous(x: Array) -> Array:
+    """``x`` laid out row by row; of rank 0 too (``np.ascontiguousarray`` makes that rank 1)."""
+    return np.asarray(x, order="C")
+
+
 def _reshape_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     x, shape = required(inputs, 0), tuple(attrs["shape"])
     if dims.is_static(x.shape) and dims.is_static(shape) and dims.product(x.shape) != dims.product(shape):
@@ -137,7 +142,7 @@ def slice_(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     of None is the end; strides are positive."""
     (x,) = inputs
     entries = zip(attrs["begin"], attrs["end"], attrs["strides"], strict=True)
-    return [np.ascontiguousarray(x[tuple(slice(*entry) for entry in entries)])]
+    return [contiguous(x[tuple(slice(*entry) for entry in entries)])]
 
 
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "symmetric": "symmetric"}
@@ -193,7 +198,7 @@ def _broadcast_to_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 @op("broadcast_to", infer=_broadcast_to_type, attrs={"shape": REQUIRED})
 def broadcast_to(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``x`` broadcast to ``shape``."""
-    return [np.ascontiguousarray(np.broadcast_to(inputs[0], attrs["shape"]))]
+    return [contiguous(np.broadcast_to(inputs[0], attrs["shape"]))]
 
 
 def _same_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
@@ -203,4 +208,4 @@ def _same_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 @op("reverse", infer=_same_type, attrs={"axes": REQUIRED})
 def reverse(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``x`` turned round along ``axes``."""
-    return [np.ascontiguousarray(np.flip(inputs[0], tuple(attrs["axes"])))]
+    return [contiguous(np.flip(inputs[0], tuple(attrs["axes"])))]

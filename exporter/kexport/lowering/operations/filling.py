@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -55,10 +56,19 @@ def lower_linspace(ctx: Context, *inputs: Value) -> Value:
     """``num`` numbers from ``start`` to ``stop`` along a new ``axis``, with ``stop`` as the last or, without ``endpoint``, the
     next: ``start + i * (stop - start) / (num - 1)``; ``Logspace``: ``base`` to their power."""
     start, stop = promoted(ctx, *arguments(ctx, "start", "stop"), also=("float",))
-    num = int(option(ctx, "num", 50))
     if option(ctx, "retstep"):
         raise ctx.error("retstep is False. Received: True")
     wanted = str(option(ctx, "dtype") or start.dtype)
+    spread, b = _spread_out(ctx, start, stop), ctx.b
+    result = cast(ctx, b.op("floor", spread) if "int" in wanted else spread, wanted)
+    if ctx.layer.class_name == "Linspace":
+        return result
+    return b.op("pow", b.scalar(option(ctx, "base", 10), result), result)
+
+
+def _spread_out(ctx: Context, start: Value, stop: Value) -> Value:
+    """``num`` numbers from ``start`` to ``stop`` along the operation's axis."""
+    num = int(option(ctx, "num", 50))
     span = ctx.b.op("sub", stop, start)
     axis = normalized_axis(ctx, option(ctx, "axis", 0), span.rank + 1)
     parts = max(num - 1 if option(ctx, "endpoint", True) else num, 1)
@@ -66,10 +76,20 @@ def lower_linspace(ctx: Context, *inputs: Value) -> Value:
     steps = tensor(ctx, (np.arange(num) / parts).reshape(shape), span.dtype)
     b = ctx.b
     first, whole = (b.op("expand_dims", _as_rank(ctx, v, span), axes=(axis,)) for v in (start, span))
-    result = b.op("add", first, b.op("mul", whole, steps))
-    if ctx.layer.class_name == "Logspace":
-        result = b.op("pow", b.scalar(option(ctx, "base", 10), result), result)
-    return cast(ctx, b.op("floor", result) if "int" in wanted else result, wanted)
+    return b.op("add", first, b.op("mul", whole, steps))
+
+
+@lowers("ops.Geomspace")
+def lower_geomspace(ctx: Context, *inputs: Value) -> Value:
+    """``num`` numbers from ``start`` to ``stop`` of which each is the last one times one factor: 10 to the power of ``Linspace`` of
+    their logarithms to 10, with the sign of ``start`` (as it is, whatever the axis: keras/src/backend/tensorflow/numpy.py, v3.15)."""
+    given, other = arguments(ctx, "start", "stop")
+    dtype = str(option(ctx, "dtype") or "float32")
+    start, stop = tensor(ctx, given, dtype), tensor(ctx, other, dtype)
+    b = ctx.b
+    logs = [b.op("mul", b.op("log", b.op("abs", v)), b.scalar(1 / math.log(10), v)) for v in (start, stop)]
+    spread = _spread_out(ctx, logs[0], logs[1])
+    return b.op("mul", b.op("pow", b.scalar(10.0, spread), spread), b.op("sign", start))
 
 
 def _as_rank(ctx: Context, x: Value, like: Value) -> Value:

@@ -249,3 +249,20 @@ def lower_extract_sequences(ctx: Context, *inputs: Value) -> Value:
     starts = np.arange(0, length(ctx, x, x.rank - 1) - size + 1, stride)
     found = (starts[:, None] + np.arange(size)).astype("int32")
     return ctx.b.op("gather", x, ctx.b.constant(found, name="indices"), axis=x.rank - 1)
+
+
+@lowers("ops.UnravelIndex")
+def lower_unravel_index(ctx: Context, *inputs: Value) -> list[Value]:
+    """An index into a tensor of ``shape``, flattened, as one into each of its dimensions: ``index // what follows % side``."""
+    index = only(ctx, "indices")
+    shape = [int(side) for side in option(ctx, "shape")]
+    if index.rank != 1 and len(set(shape)) > 1:
+        raise ctx.error(
+            f"Of indices of other ranks than 1 Keras's backends make different ones where the sides differ. Received: {index.type}",
+            hint="Flatten the indices before.",
+        )
+    found = []
+    for side in reversed(shape):
+        found.append(ctx.b.op("mod", index, ctx.b.scalar(side, index)))
+        index = ctx.b.op("floor_div", index, ctx.b.scalar(side, index))
+    return found[::-1]

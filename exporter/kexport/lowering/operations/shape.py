@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -240,3 +241,47 @@ def lower_depth_to_space(ctx: Context, *inputs: Value) -> Value:
         shape = (*lead, rows, columns, dims.multiply(channels, size * size))
     result = reshaped(ctx, transposed(ctx, split, order), shape)
     return moved(ctx, result, -1, -3) if first else result
+
+
+@lowers("ops.Rearrange")
+def lower_rearrange(ctx: Context, *inputs: Value) -> Value:
+    """``"b (h w) c -> b c h w"``: dimensions split, put into another order, and joined; lengths of parts come by name."""
+    names = dict(ctx.kwargs)
+    given = ctx.args[0] if ctx.args else names.pop("tensor", None)
+    pattern = ctx.args[1] if len(ctx.args) > 1 else names.pop("pattern", None)
+    if not isinstance(given, Value) or not isinstance(pattern, str) or pattern.count("->") != 1:
+        raise ctx.error(
+            f"It is called on a tensor and a pattern 'a b -> b a'. Received: {given!r} and {pattern!r}"
+        )
+    before, after = (_groups(side) for side in pattern.split("->"))
+    order = [name for group in after for name in group]
+    if len(before) != given.rank or sorted(order) != sorted(name for group in before for name in group):
+        raise ctx.error(
+            f"A pattern names each dimension of its input on both sides. Received: {pattern!r} of {given.type}"
+        )
+    sizes: dict[str, Dim] = {}
+    for dim, group in zip(given.shape, before, strict=True):
+        sizes |= _parts_of(ctx, dim, group, names)
+    flat = [name for group in before for name in group]
+    split = reshaped(ctx, given, tuple(sizes[name] for name in flat))
+    turned = transposed(ctx, split, tuple(flat.index(name) for name in order))
+    return reshaped(ctx, turned, tuple(dims.product(tuple(sizes[name] for name in group)) for group in after))
+
+
+def _groups(side: str) -> list[list[str]]:
+    """``"b (h w) c"``: the names of each dimension."""
+    return [group.strip("()").split() for group in re.findall(r"\w+|\(.*?\)", side)]
+
+
+def _parts_of(ctx: Context, dim: Dim, group: list[str], given: dict[str, Any]) -> dict[str, Dim]:
+    """The length of each part of a dimension; one may be left out."""
+    if len(group) == 1:
+        return {group[0]: dim}
+    sizes: dict[str, Dim] = {name: int(given[name]) for name in group if name in given}
+    missing = [name for name in group if name not in given]
+    rest = dims.exact_div(dim, dims.product(tuple(sizes.values())))
+    if len(missing) > 1 or rest is None or (not missing and rest != 1):
+        raise ctx.error(
+            f"The lengths of {' '.join(group)} make {dim}, one of them left out. Received: {dict(sizes)}"
+        )
+    return sizes | dict.fromkeys(missing, rest)

@@ -118,6 +118,12 @@ def cast(e: Emitter, node: Node) -> None:
     )
 
 
+@emits("bitcast")
+def bitcast(e: Emitter, node: Node) -> None:
+    """BITCAST."""
+    e.op("BITCAST", node.inputs, node.outputs, "BitcastOptions")
+
+
 @emits("select")
 def select(e: Emitter, node: Node) -> None:
     """SELECT_V2."""

@@ -179,6 +179,14 @@ def gather(e: Emitter, node: Node) -> None:
     e.op("GATHER", node.inputs, node.outputs, "GatherOptions", version=version, axis=axis, batch_dims=batch)
 
 
+@emits("top_k")
+def top_k(e: Emitter, node: Node) -> None:
+    """TOPK_V2, which puts the lower index first among equals (topk_v2.cc, compare_fun)."""
+    x = node.input(0)
+    k = scalar(e, node.attrs["k"], "int32", "k")
+    e.op("TOPK_V2", [x, k], node.outputs, "TopKV2Options", version=version_of("TOPK_V2", node))
+
+
 @emits("resize")
 def resize(e: Emitter, node: Node) -> None:
     """RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR with half-pixel centres."""

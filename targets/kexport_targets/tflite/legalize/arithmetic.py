@@ -263,15 +263,42 @@ def left_shift(node: Node, rewriter: Rewriter) -> Value:
     return b.op("mul", a, b.op("gather", powers, shift))
 
 
+#: The dtypes of RIGHT_SHIFT and BITWISE_XOR in which sums and remainders have a kernel too, and what others widen to.
+_BITWISE: Final = {
+    "int32": "int32",
+    "uint32": "uint32",
+    **dict.fromkeys(["int8", "int16", "uint8", "uint16"], "int32"),
+}
+
+
 @legalizes("bitwise_and", "bitwise_or", "bitwise_xor")
 def bitwise(node: Node, rewriter: Rewriter) -> Value | None:
-    """Of bools they are the logical ones. For integers there is BITWISE_XOR alone, and arithmetic that does the others would
-    overflow."""
-    if node.input(0).dtype == "bool":
-        return rewriter.builder.op(node.op.replace("bitwise", "logical"), *node.inputs)
+    """Of bools they are the logical ones. For integers there is BITWISE_XOR, which with sums makes the others.
+
+    ``a + b == (a ^ b) + 2 * (a & b)``, so ``a & b == (a >> 1) + (b >> 1) - ((a >> 1) ^ (b >> 1)) + (a % 2) * (b % 2)``, in which nothing overflows, and
+    ``a | b == (a ^ b) + (a & b)``.
+    """
+    (left, right), b = (node.input(0), node.input(1)), rewriter.builder
+    if left.dtype == "bool":
+        return b.op(node.op.replace("bitwise", "logical"), left, right)
     if node.op == "bitwise_xor":
         return None
-    raise UnsupportedOpError(
-        f"Layer {node.origin!r}: the op {node.op!r} has no TFLite builtin.",
-        hint="Of the bitwise functions TFLite has bitwise_xor and the shifts.",
-    )
+    wide = _BITWISE.get(left.dtype)
+    if wide is None:
+        raise UnsupportedOpError(
+            f"Layer {node.origin!r}: TFLite computes {node.op} in {', '.join(_BITWISE)}. Received: {left.dtype}.",
+            hint="Change the dtype before this layer.",
+        )
+    if wide != left.dtype:
+        casts = (b.op("cast", value, dtype=wide) for value in (left, right))
+        return b.op("cast", b.op(node.op, *casts), dtype=left.dtype)
+    both = _common_bits(b, left, right)
+    return both if node.op == "bitwise_and" else b.op("add", b.op("bitwise_xor", left, right), both)
+
+
+def _common_bits(b: Builder, left: Value, right: Value) -> Value:
+    """``left & right`` of 32 bits."""
+    one, two = b.scalar(1, left), b.scalar(2, left)
+    halves = [b.op("right_shift", value, one) for value in (left, right)]
+    twice = b.op("sub", b.op("add", *halves), b.op("bitwise_xor", *halves))
+    return b.op("add", twice, b.op("mul", b.op("mod", left, two), b.op("mod", right, two)))

@@ -92,6 +92,7 @@ KERNELS: Final[dict[str, tuple[str, ...]]] = {
     "reverse": _MOVED,
     "transpose": _MOVED,
     "one_hot": ("int32", "int64"),
+    "top_k": ("float32", "int32", "int64", "uint8", "int8"),
 }
 
 #: What a missing dtype is computed in, the first that the kernel has. The last ones hold less: int32 in place of 64 bits,
