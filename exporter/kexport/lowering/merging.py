@@ -8,6 +8,7 @@ from kexport.ir import Value, dims, dtypes
 from kexport.ir.dims import Shape
 from kexport.lowering.arguments import normalized_axis
 from kexport.lowering.normalization import l2_normalize
+from kexport.lowering.operations.promotion import result_type
 from kexport.lowering.registry import Context, lowers
 
 _ELEMENTWISE = {
@@ -33,15 +34,13 @@ def _one_rank(ctx: Context, inputs: tuple[Value, ...]) -> list[Value]:
 
 
 def _one_dtype(ctx: Context, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
-    """The inputs in one dtype: the compute dtype when integers and floats meet."""
+    """The inputs in the dtype that Keras promotes theirs to (floats come here in the compute dtype)."""
     found = {value.dtype for value in inputs}
     if len(found) == 1:
         return inputs
-    if not any(dtypes.is_float(dtype) for dtype in found):
-        raise ctx.error(f"Its inputs have one dtype, or some are floats. Received: {sorted(found)}")
+    common = result_type(*sorted(found))
     return tuple(
-        value if value.dtype == ctx.compute_dtype else ctx.b.op("cast", value, dtype=ctx.compute_dtype)
-        for value in inputs
+        value if value.dtype == common else ctx.b.op("cast", value, dtype=common) for value in inputs
     )
 
 

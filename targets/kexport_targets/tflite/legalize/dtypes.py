@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Builder, Constant, Graph, Node, Value, dtypes
-from kexport.ir.ops.loop import bodies
-from kexport.passes import Rewriter, as_pass
+from kexport.ir import Builder, Node, Value, dtypes
+from kexport.passes import Rewriter
+from kexport_targets.tflite.legalize import unsigned
 from kexport_targets.tflite.legalize.registry import legalizes
 
 _MOVED: Final = ("float32", "int32", "int64", "bool", "uint8", "int8", "int16")
@@ -106,6 +106,7 @@ _WIDER: Final[dict[str, tuple[str, ...]]] = {
     "int32": ("int64", "float32"),
     "uint32": ("int64", "int32", "float32"),
     "int64": ("int32", "float32"),
+    "uint64": ("int64", "int32", "float32"),
     # Where a pass has moved an op past the cast that ends the float32 of floats_in_float32.
     **dict.fromkeys(["float16", "bfloat16", "float64"], ("float32",)),
 }
@@ -118,13 +119,19 @@ _OWN_DTYPE: Final = {"gather": (1,), "select": (0,)}
 
 
 @legalizes(*KERNELS)
+def in_64_bits(node: Node, rewriter: Rewriter) -> list[Value] | None:
+    """The op on uint64 as one on int64, see :mod:`unsigned`."""
+    return unsigned.in_int64(node, rewriter) if node.input(0).dtype == "uint64" else None
+
+
+@legalizes(*KERNELS)
 def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
     """The op in the nearest dtype that has a kernel, between casts."""
     dtype, known = node.input(0).dtype, KERNELS[node.op]
     if dtype in known:
         return None
     wider = next((other for other in _WIDER.get(dtype, ()) if other in known), None)
-    if wider is None or (dtype == "int64" and node.op in _BITS):
+    if wider is None or (dtype in ("int64", "uint64") and node.op in _BITS):
         raise UnsupportedOpError(
             f"Layer {node.origin!r}: TFLite computes {node.op} in {', '.join(known)}. Received: {dtype}.",
             hint="Change the dtype before this layer.",
@@ -148,16 +155,6 @@ def _cast(b: Builder, value: Value, dtype: str) -> Value:
     return b.constant(made, name="cast")
 
 
-@legalizes("cast")
-def castable(node: Node, rewriter: Rewriter) -> None:
-    """CAST knows no uint64 (LiteRT tflite/kernels/cast.cc, commit f67457790c9c)."""
-    if "uint64" in (node.input(0).dtype, node.output.dtype):
-        raise UnsupportedOpError(
-            f"Layer {node.origin!r}: TFLite can't cast uint64. Received: {node.input(0).type} to {node.output.dtype}.",
-            hint="Use int64 in this layer.",
-        )
-
-
 @legalizes("gather")
 def indices(node: Node, rewriter: Rewriter) -> Value | None:
     """GATHER takes indices of int32 and int64."""
@@ -179,80 +176,3 @@ def given_dtype(node: Node, rewriter: Rewriter) -> Value | None:
         return None
     made = rewriter.builder.op(node.op, node.input(0), **{**node.attrs, "dtype": "int32"})
     return rewriter.builder.op("cast", made, dtype=dtype)
-
-
-@as_pass("floats_in_float32")
-def floats_in_float32(graph: Graph) -> bool:
-    """Compute everything that has another float dtype in float32, as TFLite's CPU kernels do; inputs and outputs keep theirs.
-
-    Given::
-
-        a = dense(x, kernel)  # x, kernel, a: float16
-        return a
-
-    Result::
-
-        b = cast(x, float32)
-        a = dense(b, kernel')               # kernel', a: float32
-        return cast(a, float16)
-    """
-    narrow = {value for value in _values(graph) if dtypes.is_float(value.dtype) and value.dtype != "float32"}
-    if not narrow:
-        return False
-    builder = Builder.for_graph(graph)
-    outputs = [value.dtype for value in graph.outputs]
-    before = _widened_inputs(graph, narrow, builder)
-    _widen_nodes(graph)
-    for value in narrow - set(graph.inputs):
-        _widen(value)
-    graph.nodes = [*before, *graph.nodes]
-    after: list[Value] = []
-    for value, dtype in zip(graph.outputs, outputs, strict=True):
-        builder.origin = value.producer.origin if value.producer else ""
-        after.append(value if value.dtype == dtype else builder.op("cast", value, dtype=dtype))
-    graph.nodes += builder.nodes
-    graph.outputs = after
-    return True
-
-
-def _widened_inputs(graph: Graph, narrow: set[Value], builder: Builder) -> list[Node]:
-    """Casts of the graph's narrow inputs, which all readers now read."""
-    casts = {value: builder.op("cast", value, dtype="float32") for value in graph.inputs if value in narrow}
-    made, builder.nodes = builder.nodes, []
-    graph.replace_values(casts)
-    return made
-
-
-def _widen_nodes(graph: Graph) -> None:
-    """Make the dtypes in attributes float32, and all of the loops' bodies."""
-    for node in graph.nodes:
-        node.attrs = {
-            key: "float32" if key == "dtype" and _is_narrow(value) else value
-            for key, value in node.attrs.items()
-        }
-        for body in bodies(node.attrs):
-            _widen_nodes(body)
-            for value in _values(body):
-                if _is_narrow(value.dtype):
-                    _widen(value)
-
-
-def _is_narrow(dtype: object) -> bool:
-    return isinstance(dtype, str) and dtypes.is_float(dtype)
-
-
-def _values(graph: Graph) -> list[Value]:
-    found = [*graph.inputs, *graph.outputs]
-    for node in graph.nodes:
-        found += [value for value in (*node.inputs, *node.outputs) if value is not None]
-    return list(dict.fromkeys(found))
-
-
-def _widen(value: Value) -> None:
-    if value.constant is not None:
-        value.constant = _wide_constant(value.constant)
-    value.dtype = "float32"
-
-
-def _wide_constant(constant: Constant) -> Constant:
-    return constant.map(lambda array: array.astype("float32"), dtype="float32", same_elements=True)
