@@ -16,13 +16,13 @@ from typing import Any
 from kexport.errors import UsageError
 from kexport.loading import keras3_h5, legacy_h5
 from kexport.loading.archive import CONFIG, METADATA, WEIGHTS, Archive
-from kexport.loading.backend_order import is_mirrored_by_theano, normalized
+from kexport.loading.backend_order import is_mirrored_by_theano, normalized, takes_reset_gates_for_input
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
 from kexport.loading.hdf5 import Group, Store
 from kexport.loading.keras1 import SILENT, orderings_of
 from kexport.loading.live import is_live, provenance_of, read_live
-from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef
+from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef, samples_corners
 from kexport.loading.topology import read_model
 from kexport.loading.vocabularies import with_saved_vocabularies
 from kexport.loading.weights import Assigned, with_weights
@@ -40,6 +40,17 @@ BACKEND_NOTE = (
 ORDERING_NOTE = (
     "Keras 1 does not save whether padding, cropping and upsampling layers take channels first or last, and no other layer "
     "of the model says; channels last, its own default, is assumed."
+)
+
+
+RESET_NOTE = (
+    "GRU layers of Keras 2.0.0 and 2.0.1 with implementation=1 were trained with a mistake in their candidate, which the export "
+    "computes as they did; later versions of Keras read the file otherwise, so verify with a golden file (--golden)."
+)
+
+BILINEAR_NOTE = (
+    "UpSampling2D(interpolation='bilinear') of Keras 2 on TensorFlow 1 has no half-pixel centres, and the export has none either; "
+    "today's Keras has, so verify with a golden file (--golden)."
 )
 
 
@@ -106,6 +117,10 @@ def _notes(model: ModelSpec, ctx: Context) -> Iterator[str]:
         yield BACKEND_NOTE
     if major == 1 and not ctx.orderings and any(layer.class_name in SILENT for layer in layers):
         yield ORDERING_NOTE
+    if any(takes_reset_gates_for_input(layer, ctx.provenance) for layer in layers):
+        yield RESET_NOTE
+    if any(samples_corners(layer, ctx.provenance) for layer in layers):
+        yield BILINEAR_NOTE
 
 
 def _load_archive(path: Path, asked: _Asked) -> ModelSpec:

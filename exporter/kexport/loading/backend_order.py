@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from kexport.ir import Constant
 from kexport.ir.graph import Array
 from kexport.loading.context import Context
 from kexport.loading.keras1_weights import from_keras1, keras1_variables
-from kexport.loading.spec import LayerSpec
+from kexport.loading.spec import LayerSpec, Provenance
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 
 _FLIPPED = {
@@ -54,6 +56,8 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
         layer = replace(layer, weights=_from_mxnet(layer))
     if layer.class_name in {"CuDNNLSTM", "CuDNNGRU"}:
         layer = _from_cudnn(layer)
+    if takes_reset_gates_for_input(layer, ctx.provenance):
+        layer = replace(layer, weights=_with_reset_gates(layer))
     for variable in variables_of(layer) or ():
         held = layer.weights.get(variable.name)
         if held is not None and not shape_fits(variable.shape, held.shape):
@@ -69,6 +73,35 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
 def is_mirrored_by_theano(layer: LayerSpec) -> bool:
     """Whether the layer computes something else on Theano, from the same weights."""
     return layer.class_name in _FLIPPED
+
+
+def takes_reset_gates_for_input(layer: LayerSpec, provenance: Provenance) -> bool:
+    """Whether the layer is a GRU of Keras 2.0.0 or 2.0.1 with a mistake in it: with ``implementation=1`` and a bias, its candidate
+    read ``x_r + bias_h`` for ``x_h + bias_h`` (``step`` in keras/layers/recurrent.py), and was trained that way."""
+    return (
+        layer.class_name == "GRU"
+        and provenance.library == "keras"
+        and provenance.version in {(2, 0, 0), (2, 0, 1)}
+        and layer.config.get("implementation") == 1
+        and bool(layer.config.get("use_bias", True))
+    )
+
+
+def _with_reset_gates(layer: LayerSpec) -> dict[str, Constant]:
+    """The weights with which a GRU computes what that mistake did: the input's reset columns for the candidate's, biases added."""
+    kernel, bias = layer.weights["kernel"], layer.weights["bias"]
+    units = kernel.shape[-1] // 3
+
+    def joined(array: Array, candidate: Array) -> Array:
+        return np.concatenate([array[..., : 2 * units], candidate], axis=-1)
+
+    def columns(array: Array) -> Array:
+        return joined(array, array[..., units : 2 * units])
+
+    def sums(array: Array) -> Array:
+        return joined(array, array[units : 2 * units] + array[2 * units :])
+
+    return {**layer.weights, "kernel": kernel.map(columns), "bias": bias.map(sums)}
 
 
 def _mirrored(kernel: Constant) -> Constant:

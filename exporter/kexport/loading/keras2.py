@@ -32,6 +32,9 @@ def translate(class_name: str, config: Config) -> tuple[str, Config]:
             config[new] = config.pop(old)
     if class_name == "BatchNormalization":
         _single_axis(config)
+    if class_name == "Embedding" and str(config.get("dtype")).startswith(("int", "uint")):
+        # Keras 2.0 says there what it reads; what it gives are floats (keras/layers/embeddings.py, 2.0.0).
+        config["input_dtype"] = config.pop("dtype")
     if class_name in _RNN_CLASSES:
         # Keras 2 masks as Keras 3 does with this argument on only where the file says so.
         config.setdefault("zero_output_for_mask", False)

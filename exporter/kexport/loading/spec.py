@@ -134,6 +134,18 @@ class LayerSpec:
         return own + nested + sum(child.parameters for child in self.children.values())
 
 
+def samples_corners(layer: LayerSpec, provenance: Provenance) -> bool:
+    """Whether a bilinear upsampling takes output i at ``i * in / out``, without half-pixel centres: multi-backend Keras 2 on
+    TensorFlow (``resize_images`` in keras/backend/tensorflow_backend.py, 2.2.3 to 2.3.1)."""
+    return (
+        layer.class_name == "UpSampling2D"
+        and layer.config.get("interpolation") == "bilinear"
+        and provenance.keras_major == 2
+        and provenance.library == "keras"
+        and provenance.backend in {"", "tensorflow"}
+    )
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model: Sequential models are given calls too (layer i on the output of layer i - 1).

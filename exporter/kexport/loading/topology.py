@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from kexport.ir import dtypes
@@ -115,7 +115,7 @@ def _sequential(config: object, ctx: Context, *, path: str, name: str | None, de
     names: dict[str, None] = {}
     for raw in raws:
         record = ctx.mapping(raw, "A layer")
-        layer_name = _name_of(record, ctx)
+        layer_name = _name_of(record, ctx, fallback=_nameless(record, names))
         if layer_name in names:
             raise ctx.error(f"Two layers of model {path or 'at the top'!r} are called {layer_name!r}")
         names[layer_name] = None
@@ -364,6 +364,13 @@ def _name_of(raw: Mapping[str, Any], ctx: Context, fallback: str | None = None) 
     config = raw.get("config")
     name = raw.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or fallback
     return ctx.text(name, "A layer's name")
+
+
+def _nameless(raw: Mapping[str, Any], taken: Container[str]) -> str | None:
+    """A name for a Sequential model inside another one: before Keras 2.2.3 their configs were lists of layers, without a name."""
+    if raw.get("class_name") != "Sequential" or not isinstance(raw.get("config"), list):
+        return None
+    return next(name for index in count(1) if (name := f"sequential_{index}") not in taken)
 
 
 def _join(path: str, name: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from kexport.ir import Value, dims
-from kexport.lowering.geometry import data_format, pairs, per_dimension, spatial_of
+from kexport.loading.spec import samples_corners
+from kexport.lowering.axes import multiply_axis
+from kexport.lowering.geometry import as_float, data_format, pairs, per_dimension, spatial_of
 from kexport.lowering.registry import Context, lowers
-from kexport.lowering.resizing import resize_image
+from kexport.lowering.resizing import known_lengths, resize_image
 
 
 def _rank(ctx: Context) -> int:
@@ -65,8 +69,23 @@ def up_sampling_2d(ctx: Context, *inputs: Value) -> Value:
     """Resampled to ``size`` times the lengths, by any of Keras 2's and 3's interpolations."""
     (x,) = inputs
     axes, factors = spatial_of(ctx, x, 2), per_dimension(ctx, "size", 2)
+    if samples_corners(ctx.layer, ctx.provenance):
+        return _from_corners(ctx, as_float(ctx, x), axes, factors)
     height, width = (dims.multiply(factor, x.shape[axis]) for axis, factor in zip(axes, factors, strict=True))
     return resize_image(ctx, x, (height, width), str(ctx.layer.config.get("interpolation") or "nearest"))
+
+
+def _from_corners(ctx: Context, x: Value, axes: Sequence[int], factors: Sequence[int]) -> Value:
+    """Bilinear without half-pixel centres: output i blends elements ``floor(i / factor)`` and the next, the last one repeated."""
+    lengths = known_lengths(ctx, x, "Bilinear upsampling of Keras 2")
+    for axis, length, factor in zip(axes, lengths, factors, strict=True):
+        steps = np.arange(length * factor)
+        low, weight = steps // factor, (steps % factor) / factor
+        matrix = np.zeros((length * factor, length))
+        matrix[steps, low] = 1 - weight
+        matrix[steps, np.minimum(low + 1, length - 1)] += weight
+        x = multiply_axis(ctx, x, matrix, axis)
+    return x
 
 
 @lowers("UpSampling3D")
