@@ -220,6 +220,14 @@ def test_an_op_moved_beneath_a_view_may_be_there_already() -> None:
     assert ops(apply(graph, layout("channels_last"))) == ["exp", "tanh", "transpose"]
 
 
+def test_a_form_is_not_wanted_of_what_has_no_such_dimension() -> None:
+    """Before the split the dimension that is squeezed is 2."""
+    net = Net(BATCH, 2, 5, 4, 3)
+    parts = net.builder.ops("split", net.op("relu", net.x), axis=1, sizes=(1, 1))
+    frames = [net.conv(net.op("squeeze", part, axes=(1,)), 2) for part in parts]
+    apply(net.graph(net.op("add", *frames)), layout("channels_last"))
+
+
 def test_text_reader() -> None:
     net = first(BATCH, 2, 12, 12)
     graph = apply(net.graph(flatten_time(net)), layout("channels_last"))

@@ -18,6 +18,7 @@ from kexport.passes.layout import layout
 from kexport.passes.lift_1d import lift_1d
 from kexport.passes.rewriting import Rewriter, Rule
 from kexport.passes.simplify import simplify
+from kexport.passes.unroll_scans import unroll_scans
 
 __all__ = [
     "Pass",
@@ -41,4 +42,5 @@ __all__ = [
     "run_pass",
     "run_passes",
     "simplify",
+    "unroll_scans",
 ]

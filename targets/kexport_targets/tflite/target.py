@@ -26,6 +26,12 @@ class TFLiteTarget:
     runtime = "litert"
     options: Sequence[TargetOption] = (
         TargetOption("float16", bool, False, "Store weights in half precision (half the size, same speed)."),
+        TargetOption(
+            "fused_lstm",
+            bool,
+            False,
+            "Write every LSTM that the builtin holds as one, also where a loop is faster (for microcontrollers, accelerators).",
+        ),
     )
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:

@@ -21,7 +21,7 @@ import ml_dtypes  # noqa: F401 - LiteRT's bfloat16 becomes a dtype of NumPy's by
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-OPTIONS = {"float16": False}
+OPTIONS = {"float16": False, "fused_lstm": False}
 
 Types = Mapping[str, tuple[str, tuple[Any, ...]]]
 

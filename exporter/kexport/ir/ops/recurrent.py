@@ -169,9 +169,14 @@ def gru(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     return _over_time(inputs, attrs, 1, step)
 
 
-def activation_names(attrs: Attrs) -> tuple[str, ...]:
-    """The names of an op's activation and recurrent activation (where it has one), as Keras calls them."""
-    return tuple(attrs[key].name for key in ("activation", "recurrent_activation") if key in attrs)
+def activation_op(graph: Graph) -> str | None:
+    """The op that an activation comes to, ``linear`` for none at all; None where it is more than one, or one with operands."""
+    if not graph.nodes:
+        return "linear"
+    (x,), (y,) = graph.inputs, graph.outputs
+    node = graph.nodes[0]
+    alone = len(graph.nodes) == 1 and node.inputs == [x] and node.outputs == [y]
+    return node.op if alone else None
 
 
 def layer_inputs(values: Sequence[Value | None]) -> tuple[Value | None, Value | None, list[Value]]:

@@ -350,9 +350,15 @@ def _wanted_views(graph: Graph, form: WindowForm | None) -> Mapping[Value, View]
             wanted.setdefault(node.input(0), own.then(later))
         elif node.op in TRANSPARENT:
             for value in node.inputs:
-                if value is not None and value.constant is None and value.rank == later.rank:
+                if value is not None and value.constant is None and _can_be_seen(value, later):
                     wanted.setdefault(value, later)
     return wanted
+
+
+def _can_be_seen(value: Value, view: View) -> bool:
+    """Whether ``view`` is one of ``value``: it leaves out no dimension that is more than 1 there, before a split, say."""
+    left_out = set(range(view.rank)).difference(axis for axis in view.axes if axis is not None)
+    return value.rank == view.rank and all(value.shape[axis] == 1 for axis in left_out)
 
 
 def _wanted_orders(graph: Graph, wanted: Mapping[Value, View]) -> Mapping[Value, FeatureOrder]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kexport.ir import Graph
-from kexport_targets.tflite.emit import convolution, elementwise, loop, shape
+from kexport_targets.tflite.emit import convolution, elementwise, loop, recurrent, shape
 from kexport_targets.tflite.emit.emitter import Emitter, emits, emittable_ops
 from kexport_targets.tflite.program import Program
 
@@ -24,4 +24,14 @@ def emit_program(graph: Graph, *, float16: bool = False) -> Program:
     return program
 
 
-__all__ = ["Emitter", "convolution", "elementwise", "emit_program", "emits", "emittable_ops", "loop", "shape"]
+__all__ = [
+    "Emitter",
+    "convolution",
+    "elementwise",
+    "emit_program",
+    "emits",
+    "emittable_ops",
+    "loop",
+    "recurrent",
+    "shape",
+]

@@ -19,7 +19,6 @@ from kexport.passes import (
     dead_code,
     expand_hashes,
     expand_lookups,
-    expand_recurrent,
     fixpoint,
     fold_scale_shift,
     fuse_activation,
@@ -43,6 +42,7 @@ from kexport_targets.tflite.legalize import (  # registers
 )
 from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
 from kexport_targets.tflite.legalize.dtypes import floats_in_float32
+from kexport_targets.tflite.legalize.recurrent import recurrent, unroll
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
 
 #: The builtins that carry a fused activation in every runtime (TRANSPOSE_CONV does only from version 4 on).
@@ -51,26 +51,30 @@ FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_po
 #: The builtins whose SAME padding can take a pad over. An average pool's padding doesn't count, a pad's zeros do.
 PADDING = ("conv", "depthwise_conv", "max_pool")
 
-_PIPELINE: tuple[Pass, ...] = (
-    expand_hashes,
-    expand_lookups,
-    floats_in_float32,
-    expand_recurrent(),
-    constant_folding,
-    simplify,
-    layout("channels_last"),
-    lift_1d(),
-    fixpoint(simplify, constant_folding, fuse_pad(PADDING, only_same=True), fold_scale_shift),
-    crop_early,
-    # What the rewrites make may fold and simplify; what that makes may need rewrites.
-    tflite_rewrites,
-    fixpoint(simplify, constant_folding, fold_scale_shift),
-    tflite_rewrites,
-    scale_and_shift_at_once,
-    fuse_activation(FUSING),
-    common_subexpressions,
-    dead_code,
-)
+
+def _pipeline(*, fused: bool, always: bool = False) -> tuple[Pass, ...]:
+    """All passes but those of loops' bodies; for what is ``fused`` see :func:`recurrent`."""
+    return (
+        expand_hashes,
+        expand_lookups,
+        floats_in_float32,
+        recurrent(fused=fused, always=always),
+        unroll(),
+        constant_folding,
+        simplify,
+        layout("channels_last"),
+        lift_1d(),
+        fixpoint(simplify, constant_folding, fuse_pad(PADDING, only_same=True), fold_scale_shift),
+        crop_early,
+        # What the rewrites make may fold and simplify; what that makes may need rewrites.
+        tflite_rewrites,
+        fixpoint(simplify, constant_folding, fold_scale_shift),
+        tflite_rewrites,
+        scale_and_shift_at_once,
+        fuse_activation(FUSING),
+        common_subexpressions,
+        dead_code,
+    )
 
 
 @as_pass("legalize_bodies")
@@ -87,13 +91,11 @@ def legalize_bodies(graph: Graph) -> bool:
     """
     changed = False
     for node in graph.nodes:
-        for body in bodies(node.attrs):
-            run_passes(body, _PIPELINE)
+        for body in bodies(node.attrs) if node.op == "scan" else ():
+            # A body may run any number of times, and a kernel that keeps states of its own would be one of them all.
+            run_passes(body, (*_pipeline(fused=False), legalize_bodies))
             changed = True
     return changed
-
-
-_PIPELINE = (*_PIPELINE, legalize_bodies)
 
 
 def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:
@@ -102,7 +104,8 @@ def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
-    run_passes(graph, _PIPELINE)
+    fused = _pipeline(fused=True, always=bool(options.get("fused_lstm")))
+    run_passes(graph, (*fused, legalize_bodies))
     return graph
 
 
