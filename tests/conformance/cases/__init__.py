@@ -8,6 +8,7 @@ models are made anew when that file changes.
 from __future__ import annotations
 
 from . import (
+    architectures,
     attention,
     audio,
     basic,
@@ -26,6 +27,7 @@ from .case import Case
 FAMILIES: dict[str, tuple[Case, ...]] = {
     module.__name__.rpartition(".")[2]: module.CASES
     for module in (
+        architectures,
         attention,
         basic,
         audio,
