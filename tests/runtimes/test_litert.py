@@ -449,3 +449,23 @@ def test_a_benchmark_of_nothing(dynamic: Path, runs: int, threads: int) -> None:
 def test_a_benchmark_checks_its_inputs(dynamic: Path) -> None:
     with pytest.raises(ValueError, match="'x' is missing"):
         RUNTIME.benchmark(dynamic, {}, runs=1, threads=1)
+
+
+def test_bfloat16_goes_in_and_out_as_float32(tmp_path: Path) -> None:
+    """In a process of its own: here some test has imported ml_dtypes, without which LiteRT refuses such files."""
+    emitted(tmp_path, {"x": TensorType("bfloat16", (1, 4))}, twice)
+    script = (
+        "import sys, pathlib, numpy as np; from kexport_runtimes.litert import RUNTIME; "
+        "out = RUNTIME.run(pathlib.Path(sys.argv[1]), {'x': np.array([[1, 1.00390625, 3e38, -0.1]], np.float32)})['y']; "
+        "print(out.dtype, out.tolist())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "model.tflite")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # 1.00390625 is halfway to the next bfloat16 and goes to the even one; twice 3e38 is no bfloat16.
+    assert done.stdout.split(maxsplit=1)[0] == "float32"
+    assert done.stdout.split(maxsplit=1)[1].strip() == "[[2.0, 2.0, inf, -0.2001953125]]"

@@ -194,3 +194,19 @@ def test_a_reference_in_half_precision_is_no_more_exact_than_that() -> None:
     assert reference_tolerance(model("float32")) == 0
     assert reference_tolerance(model("float16")) == 5e-3
     assert reference_tolerance(model("bfloat16")) == 4e-2
+
+
+def test_inputs_that_are_quantized_may_fall_to_the_next_level() -> None:
+    def model(*ops: str) -> Graph:
+        def body(b: Builder, x: Value) -> dict[str, Value]:
+            for op in ops:
+                x = b.ops(op, x, axes=(1,))[0] if op == "absmax_quantize" else b.op(op, x)
+            return {"y": x}
+
+        return graph_of({"x": TensorType("float32", (2, 3))}, body)
+
+    assert reference_tolerance(model("tanh", "absmax_quantize")) == 1 / 127
+    assert reference_tolerance(model("tanh", "round_float8")) == 2**-4
+    # The model's own inputs are the same on both sides, to the bit.
+    assert reference_tolerance(model("absmax_quantize", "tanh")) == 0
+    assert reference_tolerance(model("identity", "round_float8")) == 0
