@@ -74,7 +74,8 @@ def test_the_manifest(model: Path, golden: Path) -> None:
     assert manifest["settings"] == {"batch": 2, "dimensions": {}, "input_shape": None, "trained_on": None}
     entry = manifest["targets"]["tflite"]
     assert entry["verified"] is True
-    assert entry["options"] == {"float16": False}
+    assert entry["options"] == {"float16": False, "fused_lstm": False}
+    assert entry["batch"] == 2
     assert entry["signature"]["inputs"][0]["shape"] == [2, 4]
     assert entry["verification"]["passed"] is True
     for file in [*entry["files"], manifest["golden"]]:
@@ -164,7 +165,7 @@ def test_a_dynamic_batch(model: Path, golden: Path) -> None:
 def test_float16_weights(model: Path, golden: Path) -> None:
     result = kexport.export(model, golden=golden, float16=True)
     assert result.verified
-    assert result.targets[0].options == {"float16": True}
+    assert result.targets[0].options == {"float16": True, "fused_lstm": False}
     assert result.targets[0].verdict.tolerance > 1e-5
 
 
@@ -421,14 +422,17 @@ def test_inspect(model: Path) -> None:
     assert rows["hidden"].output_shapes == (("batch", 5),)
     assert rows["scores"].parameters == 18
     assert all(row.known for row in result.layers)
-    assert [(report.target, report.exportable) for report in result.targets] == [("tflite", True)]
+    assert [(report.target, report.exportable) for report in result.targets] == [
+        ("onnx", True),
+        ("tflite", True),
+    ]
 
 
 def test_inspect_names_every_layer_that_stops_it(tmp_path: Path) -> None:
     strange = {"class_name": "Telepathy", "config": {"name": "hidden", "batch_input_shape": [None, 4]}}
     result = kexport.inspect(tiny.write_model(tmp_path / "tiny.h5", layers=tiny.layers_of(strange)))
     assert [row.class_name for row in result.layers if not row.known] == ["Telepathy"]
-    (report,) = result.targets
+    report = result.targets[-1]
     assert not report.exportable
     assert "'hidden'" in report.problems[0]
     assert "Telepathy" in report.problems[0]

@@ -47,7 +47,12 @@ ALLOWED = {
         *["numpy", "flatbuffers", "ai_edge_litert", "tflite_runtime"],
         *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
     ],
+    "kexport_targets.onnx": [
+        *["numpy", "onnx"],
+        *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
+    ],
     "kexport_runtimes": ["numpy"],
+    "kexport_runtimes.onnxruntime": ["numpy", "onnxruntime"],
     "kexport_runtimes.litert": ["numpy", "ai_edge_litert", "tflite_runtime"],
 }
 

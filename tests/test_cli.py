@@ -214,7 +214,7 @@ def test_json(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(result) == {"exit_code", "failures", "folder", "golden", "manifest", "model", "targets"}
     (target,) = result["targets"]
     assert target["status"] == "verified"
-    assert target["options"] == {"float16": True}
+    assert target["options"] == {"float16": True, "fused_lstm": False}
     assert target["verification"]["passed"] is True
 
 
@@ -245,7 +245,9 @@ def test_inspect(model: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert word in out
     assert run(["inspect", model, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["targets"] == [{"target": "tflite", "exportable": True, "problems": []}]
+    assert result["targets"] == [
+        {"target": name, "exportable": True, "problems": []} for name in ("onnx", "tflite")
+    ]
     assert [layer["parameters"] for layer in result["layers"]][-1] == 18
 
 
@@ -253,7 +255,7 @@ def test_targets_layers_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["targets"]) == 0
     assert "--float16" in capsys.readouterr().out
     assert run(["targets", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["name"] == "tflite"
+    assert [target["name"] for target in json.loads(capsys.readouterr().out)] == ["onnx", "tflite"]
     assert run(["layers"]) == 0
     assert {"Conv2D", "Dense", "InputLayer"} <= set(capsys.readouterr().out.split())
     assert run(["doctor"]) == 0

@@ -43,7 +43,7 @@ def export(
     target: str | Sequence[str] = "tflite",
     *,
     output: str | os.PathLike[str] | None = None,
-    batch: Batch = 1,
+    batch: Batch | None = None,
     dimensions: Mapping[str, int] | None = None,
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
@@ -69,7 +69,8 @@ def export(
         target: the name of a format, or several.
         output: the export folder; by default ``<model>_export`` in the current folder. An earlier export there is
             replaced; a folder with anything else in it is refused.
-        batch: the batch of the artifact's inputs, or ``"dynamic"``.
+        batch: the batch of the artifact's inputs, or ``"dynamic"``; by default what is usual for the format: 1 for TF Lite, dynamic
+            for ONNX.
         dimensions: values for unknown dimensions by their names (``{"time": 128}``); the others stay dynamic.
         input_shape: dimensions without the batch that the file leaves unknown (``(128, None)``), by input name where
             the model has several inputs.
@@ -98,7 +99,8 @@ def export(
         MissingDependencyError: a target or its runtime is not installed.
     """
     notify = progress or _ignore
-    check_batch(batch)
+    if batch is not None:
+        check_batch(batch)
     if golden is not None and samples is not None:
         raise UsageError("Golden vectors bring their own inputs: give either golden or samples.")
     jobs = _jobs([target] if isinstance(target, str) else target, {**(options or {}), **more_options})
@@ -183,7 +185,7 @@ class _Run:
     def __init__(
         self,
         source: Source,
-        batch: Batch,
+        batch: Batch | None,
         dimensions: Mapping[str, int],
         folder: Path,
         vectors: Vectors | None,
@@ -231,10 +233,9 @@ class _Run:
 
     def _emit_all(self, jobs: Sequence[_Job]) -> None:
         self.notify(f"Lowering {len(self.source.spec.layers)} layers")
-        graph: Graph | None = self._lower()
         for job in jobs:
             # A target may change the graph it is given, so each one gets its own.
-            own, graph = graph or self._lower(), None
+            own = self._lower(job)
             if self.vectors is not None and job is jobs[0]:
                 self.vectors.prepare(own)
             job.bounds = output_bounds(own)
@@ -242,8 +243,12 @@ class _Run:
             self.notify(f"Writing {job.target.name}")
             self._guarded(job, lambda job=job, own=own: self._emit(job, own))  # type: ignore[misc]
 
-    def _lower(self) -> Graph:
-        return self.source.lower(self.batch, self.dimensions)
+    def _batch(self, job: _Job) -> Batch:
+        """The batch that was asked for, else the one that the target's format usually has."""
+        return self.batch if self.batch is not None else getattr(job.target, "default_batch", 1)
+
+    def _lower(self, job: _Job) -> Graph:
+        return self.source.lower(self._batch(job), self.dimensions)
 
     def _emit(self, job: _Job, graph: Graph) -> None:
         folder = self.folder / job.target.name
@@ -294,7 +299,7 @@ class _Run:
                 return _build(job, graph, Path(tempfile.mkdtemp(dir=scratch)))
 
             return localize(
-                self._lower(),
+                self._lower(job),
                 golden,
                 job.runtime,
                 build,
@@ -327,6 +332,7 @@ class _Run:
             "main": self._relative(job, artifact.main).as_posix(),
             "files": [file_entry(self.folder, self._relative(job, path)) for path in artifact.files],
             "signature": signature_entry(artifact.signature),
+            "batch": self._batch(job),
             "options": job.options,
             "details": dict(artifact.details),
             "runtime": job.target.runtime,

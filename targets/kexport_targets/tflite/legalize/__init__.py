@@ -19,7 +19,9 @@ from kexport.passes import (
     dead_code,
     expand_hashes,
     expand_lookups,
+    expand_quantization,
     fixpoint,
+    floats_in_float32,
     fold_scale_shift,
     fuse_activation,
     fuse_pad,
@@ -37,11 +39,9 @@ from kexport_targets.tflite.legalize import (  # registers
     matrices,
     normalization,
     pooling,
-    quantization,
     ranks,
 )
 from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
-from kexport_targets.tflite.legalize.dtypes import floats_in_float32
 from kexport_targets.tflite.legalize.recurrent import recurrent, unroll
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
 
@@ -58,6 +58,7 @@ def _pipeline(*, fused: bool, always: bool = False) -> tuple[Pass, ...]:
         expand_hashes,
         expand_lookups,
         floats_in_float32,
+        expand_quantization,
         recurrent(fused=fused, always=always),
         unroll(),
         constant_folding,
@@ -120,7 +121,6 @@ __all__ = [
     "matrices",
     "normalization",
     "pooling",
-    "quantization",
     "ranks",
     "tflite_rewrites",
 ]

@@ -1,4 +1,4 @@
-"""What quantized Keras layers do to their inputs, in float arithmetic: no builtin has Keras's levels."""
+"""What quantized Keras layers do to their inputs, in float arithmetic: no format has Keras's levels."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import math
 
 import numpy as np
 
-from kexport.ir import Node, Value
+from kexport.ir import Graph, Node, Value
 from kexport.ir.ops.quantization import FLOAT8_FRACTION_BITS, FLOAT8_LEAST_EXPONENT, FLOAT8_MAX
-from kexport.passes import Rewriter
-from kexport_targets.tflite.legalize.registry import legalizes
+from kexport.passes.infrastructure import as_pass
+from kexport.passes.rewriting import Rewriter
 
 _FLOAT8_LARGEST_EXPONENT = int(math.log2(FLOAT8_MAX))
 
 
-@legalizes("absmax_quantize")
-def absmax_quantize(node: Node, rewriter: Rewriter) -> list[Value]:
-    """``scale = high / (max |x| + epsilon)``, ``clip(round(x * scale))``, as Keras computes it: ROUND too rounds halves to even.
+def _absmax_quantize(node: Node, rewriter: Rewriter) -> list[Value]:
+    """``scale = high / (max |x| + epsilon)``, ``clip(round(x * scale))``, as Keras computes it: halves to even.
 
-    (A FULLY_CONNECTED that quantizes its input itself, a hybrid one, has other levels.)
+    (TFLite's FULLY_CONNECTED that quantizes its input itself, a hybrid one, has other levels.)
     """
     b, x = rewriter.builder, node.input(0)
     peak = b.op("reduce_max", b.op("abs", x), axes=node.attrs["axes"], keepdims=True)
@@ -28,8 +27,7 @@ def absmax_quantize(node: Node, rewriter: Rewriter) -> list[Value]:
     return [b.op("clip", rounded, min=float(node.attrs["low"]), max=float(node.attrs["high"])), scale]
 
 
-@legalizes("round_float8")
-def round_float8(node: Node, rewriter: Rewriter) -> Value:
+def _round_float8(node: Node, rewriter: Rewriter) -> list[Value]:
     """``round(x / q) * q``, where q is the distance of neighbours at x: a power of two from a table, at the exponent of x.
 
     The exponent is the floor of a logarithm that may be off by its rounding error. That is so only at numbers that near to a
@@ -42,4 +40,28 @@ def round_float8(node: Node, rewriter: Rewriter) -> Value:
     index = b.op("add", b.op("floor", log2), b.scalar(float(-FLOAT8_LEAST_EXPONENT), x))
     inside = b.op("clip", index, min=0.0, max=float(len(exponents) - 1))
     quantum = b.op("gather", table, b.op("cast", inside, dtype="int32"))
-    return b.op("mul", b.op("round", b.op("div", x, quantum)), quantum)
+    return [b.op("mul", b.op("round", b.op("div", x, quantum)), quantum)]
+
+
+_RULES = {"absmax_quantize": _absmax_quantize, "round_float8": _round_float8}
+
+
+def _rule(node: Node, rewriter: Rewriter) -> list[Value] | None:
+    expand = _RULES.get(node.op)
+    return None if expand is None else expand(node, rewriter)
+
+
+@as_pass("expand_quantization")
+def expand_quantization(graph: Graph) -> bool:
+    """Make float arithmetic of what quantized layers do to their inputs.
+
+    Given::
+
+        levels, scale = absmax_quantize(x; axes=(1,))
+
+    Result::
+
+        scale = div(127, add(reduce_max(abs(x); axes=(1,), keepdims), 1e-7))
+        levels = clip(round(mul(x, scale)); -127, 127)
+    """
+    return Rewriter(graph).run(_rule)

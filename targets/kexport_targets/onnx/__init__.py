@@ -1,0 +1,5 @@
+"""The ONNX target: ``model.onnx``."""
+
+from kexport_targets.onnx.target import TARGET
+
+__all__ = ["TARGET"]

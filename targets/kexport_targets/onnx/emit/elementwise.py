@@ -1,0 +1,146 @@
+"""Elementwise ops, most of them by table."""
+
+from __future__ import annotations
+
+import math
+
+from kexport.ir import Node, dtypes
+from kexport_targets.onnx import schema
+from kexport_targets.onnx.emit.emitter import Emitter, emits
+
+#: Graph op → operator; inputs and outputs are the same.
+SAME = {
+    "abs": "Abs",
+    "neg": "Neg",
+    "sign": "Sign",
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "reciprocal": "Reciprocal",
+    "floor": "Floor",
+    "ceil": "Ceil",
+    "round": "Round",
+    "sin": "Sin",
+    "cos": "Cos",
+    "tan": "Tan",
+    "asin": "Asin",
+    "acos": "Acos",
+    "atan": "Atan",
+    "sinh": "Sinh",
+    "cosh": "Cosh",
+    "tanh": "Tanh",
+    "asinh": "Asinh",
+    "acosh": "Acosh",
+    "atanh": "Atanh",
+    "erf": "Erf",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "softplus": "Softplus",
+    "logical_not": "Not",
+    "identity": "Identity",
+    "isnan": "IsNaN",
+    "isinf": "IsInf",
+    "add": "Add",
+    "sub": "Sub",
+    "mul": "Mul",
+    "div": "Div",
+    "pow": "Pow",
+    "maximum": "Max",
+    "minimum": "Min",
+    "logical_and": "And",
+    "logical_or": "Or",
+    "logical_xor": "Xor",
+    "equal": "Equal",
+    "less": "Less",
+    "less_equal": "LessOrEqual",
+    "greater": "Greater",
+    "greater_equal": "GreaterOrEqual",
+    "select": "Where",
+    "prelu": "PRelu",
+}
+
+BITWISE = {"bitwise_and": "BitwiseAnd", "bitwise_or": "BitwiseOr", "bitwise_xor": "BitwiseXor"}
+
+
+@emits(*SAME)
+def same(e: Emitter, node: Node) -> None:
+    """The operator of the same meaning."""
+    e.op(SAME[node.op], node.inputs, node.outputs)
+
+
+@emits(*BITWISE)
+def bitwise(e: Emitter, node: Node) -> None:
+    """Bitwise operators, since opset 18."""
+    e.require(18, "bitwise arithmetic")
+    e.op(BITWISE[node.op], node.inputs, node.outputs)
+
+
+@emits("not_equal")
+def not_equal(e: Emitter, node: Node) -> None:
+    """Not(Equal)."""
+    e.op("Not", [e.op("Equal", node.inputs)], node.outputs)
+
+
+@emits("clip")
+def clip(e: Emitter, node: Node) -> None:
+    """Clip; an infinite bound is left out."""
+    x = node.input(0)
+    bounds = [
+        None if math.isinf(bound) else e.scalar(bound, x.dtype)
+        for bound in (float(node.attrs["min"]), float(node.attrs["max"]))
+    ]
+    e.op("Clip", [x, *bounds], node.outputs)
+
+
+@emits("relu6")
+def relu6(e: Emitter, node: Node) -> None:
+    """Clip to 0..6."""
+    x = node.input(0)
+    e.op("Clip", [x, e.scalar(0, x.dtype), e.scalar(6, x.dtype)], node.outputs)
+
+
+@emits("leaky_relu")
+def leaky_relu(e: Emitter, node: Node) -> None:
+    """LeakyRelu."""
+    e.op("LeakyRelu", node.inputs, node.outputs, alpha=float(node.attrs["alpha"]))
+
+
+@emits("elu")
+def elu(e: Emitter, node: Node) -> None:
+    """Elu."""
+    e.op("Elu", node.inputs, node.outputs, alpha=float(node.attrs["alpha"]))
+
+
+@emits("gelu")
+def gelu(e: Emitter, node: Node) -> None:
+    """Gelu (legalization leaves it where the opset has it)."""
+    e.op("Gelu", node.inputs, node.outputs, approximate="tanh" if node.attrs["approximate"] else "none")
+
+
+@emits("hard_swish")
+def hard_swish(e: Emitter, node: Node) -> None:
+    """HardSwish (legalization leaves it where the opset has it)."""
+    e.op("HardSwish", node.inputs, node.outputs)
+
+
+@emits("softmax", "log_softmax")
+def softmax(e: Emitter, node: Node) -> None:
+    """Softmax, LogSoftmax over one axis."""
+    e.op(
+        "Softmax" if node.op == "softmax" else "LogSoftmax",
+        node.inputs,
+        node.outputs,
+        axis=node.attrs["axis"],
+    )
+
+
+@emits("cast")
+def cast(e: Emitter, node: Node) -> None:
+    """Cast, which truncates floats toward zero."""
+    e.op("Cast", node.inputs, node.outputs, to=schema.TENSOR_TYPES[node.output.dtype])
+
+
+@emits("mod")
+def mod(e: Emitter, node: Node) -> None:
+    """Mod of integers has the divisor's sign, as the graph's has; of floats legalization makes it otherwise."""
+    e.op("Mod", node.inputs, node.outputs, fmod=int(dtypes.is_float(node.input(0).dtype)))

@@ -1,0 +1,86 @@
+"""Legalization: shared passes, then ONNX's own rewrites, until only what its operators hold is left."""
+
+from __future__ import annotations
+
+from kexport.ir import Graph, Node
+from kexport.ir.ops.loop import bodies
+from kexport.passes import (
+    Pass,
+    Rewriter,
+    common_subexpressions,
+    constant_folding,
+    crop_early,
+    dead_code,
+    expand_hashes,
+    expand_lookups,
+    expand_quantization,
+    expand_recurrent,
+    fixpoint,
+    floats_in_float32,
+    fold_scale_shift,
+    fuse_pad,
+    layout,
+    run_passes,
+    simplify,
+)
+from kexport_targets.onnx.emit import recurrent
+from kexport_targets.onnx.legalize import activations, arithmetic, dtypes, moving, normalization  # registers
+from kexport_targets.onnx.legalize.registry import TABLE
+
+#: Operators whose padding can take a pad over.
+PADDING = ("conv", "depthwise_conv", "max_pool")
+
+onnx_rewrites = TABLE.as_pass()
+
+
+def _for_opset(opset: int) -> Pass:
+    """Functions that only later operator sets have, in the operators of this one."""
+
+    def rule(node: Node, rewriter: Rewriter) -> list[object] | None:
+        b = rewriter.builder
+        if node.op == "gelu" and opset < 20:
+            return [activations.erf_gelu(node, b)]
+        if node.op == "hard_swish" and opset < 14:
+            return [activations.clipped_hard_swish(node, b)]
+        if node.op == "layer_norm" and (opset < 17 or not normalization.is_native(node)):
+            return [normalization.spelled_out(node, b)]
+        return None
+
+    return Pass(f"for_opset({opset})", lambda graph: Rewriter(graph).run(rule))  # type: ignore[arg-type]
+
+
+def _pipeline(opset: int) -> tuple[Pass, ...]:
+    return (
+        expand_hashes,
+        expand_lookups,
+        floats_in_float32,
+        expand_quantization,
+        expand_recurrent(recurrent.is_native),
+        constant_folding,
+        simplify,
+        layout("channels_first"),
+        fixpoint(simplify, constant_folding, fuse_pad(PADDING), fold_scale_shift),
+        crop_early,
+        _for_opset(opset),
+        onnx_rewrites,
+        fixpoint(simplify, constant_folding, fold_scale_shift),
+        onnx_rewrites,
+        common_subexpressions,
+        dead_code,
+    )
+
+
+def legalize(graph: Graph, *, opset: int) -> Graph:
+    """``graph``, changed so that every node can be emitted.
+
+    Raises:
+        kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
+    """
+    run_passes(graph, _pipeline(opset))
+    for node in graph.nodes:
+        for body in bodies(node.attrs) if node.op == "scan" else ():
+            legalize(body, opset=opset)
+    return graph
+
+
+__all__ = ["activations", "arithmetic", "dtypes", "legalize", "moving", "normalization", "onnx_rewrites"]

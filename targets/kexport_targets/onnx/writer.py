@@ -1,0 +1,122 @@
+"""Writes a graph with its initializers as an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from kexport.ir import Constant, Value
+from kexport_targets.onnx import schema
+from kexport_targets.onnx.emit import Body
+
+#: A protobuf message holds less than 2 GiB; where the weights come near that, they stand in a file beside.
+MOST_INSIDE: Final = 1_800_000_000
+
+#: Constants of fewer elements stay float32: what they would save is less than the operator costs.
+_FLOAT16_LEAST: Final = 64
+
+_ALIGNMENT: Final = 4096
+
+
+class Writer:
+    """One file. ``float16`` stores float32 weights in half precision, and widens them where they are read."""
+
+    def __init__(self, path: Path, *, opset: int, float16: bool, metadata: Mapping[str, str]) -> None:
+        self._path, self._opset, self._float16, self._metadata = path, opset, float16, metadata
+        self._external: list[tuple[onnx.TensorProto, Constant]] = []
+        self._inside = True
+
+    def write(self, body: Body) -> list[Path]:
+        """Write the file, and the file of the weights where there is one; returns their names."""
+        total = sum(constant.nbytes for constant in body.initializers.values())
+        self._inside = total <= MOST_INSIDE
+        model = helper.make_model(
+            self._graph(body),
+            opset_imports=[helper.make_opsetid("", self._opset)],
+            ir_version=schema.IR_VERSIONS[self._opset],
+            producer_name="kexport",
+            producer_version=self._metadata.get("kexport", ""),
+        )
+        helper.set_model_props(model, dict(sorted(self._metadata.items())))
+        written = [self._path]
+        if self._external:
+            written.append(self._weights_beside())
+        self._path.write_bytes(model.SerializeToString(deterministic=True))
+        return [path.relative_to(self._path.parent) for path in written]
+
+    def _graph(self, body: Body) -> onnx.GraphProto:
+        nodes: list[onnx.NodeProto] = []
+        initializers = [
+            self._initializer(nodes, name, constant) for name, constant in body.initializers.items()
+        ]
+        names: dict[str, int] = {}
+        for operator in body.operators:
+            attributes = {
+                key: self._graph(item) if isinstance(item, Body) else item
+                for key, item in operator.attributes.items()
+            }
+            base = f"{operator.origin}/{operator.op}" if operator.origin else operator.op
+            names[base] = names.get(base, -1) + 1
+            name = f"{base}_{names[base]}" if names[base] else base
+            nodes.append(
+                helper.make_node(operator.op, operator.inputs, operator.outputs, name=name, **attributes)
+            )
+        return helper.make_graph(
+            nodes,
+            body.name,
+            [_port(name, value) for name, value in body.inputs],
+            [_port(name, value) for name, value in body.outputs],
+            initializer=initializers,
+        )
+
+    def _initializer(self, nodes: list[onnx.NodeProto], name: str, constant: Constant) -> onnx.TensorProto:
+        narrow = constant.narrow is not None and constant.dtype == "float32"
+        half = self._float16 and constant.dtype == "float32" and constant.size > _FLOAT16_LEAST
+        if not narrow and not half:
+            return self._tensor(name, constant)
+        dtype = "int8" if narrow else "float16"
+        stored = constant.map(lambda array: array.astype(dtype), dtype=dtype)
+        nodes.append(
+            helper.make_node(
+                "Cast", [f"{name}/{dtype}"], [name], name=f"{name}/widened", to=schema.TENSOR_TYPES["float32"]
+            )
+        )
+        return self._tensor(f"{name}/{dtype}", stored)
+
+    def _tensor(self, name: str, constant: Constant) -> onnx.TensorProto:
+        tensor = onnx.TensorProto(
+            name=name, data_type=schema.TENSOR_TYPES[constant.dtype], dims=constant.shape
+        )
+        if self._inside or constant.nbytes < _ALIGNMENT:
+            tensor.raw_data = _bytes(constant)
+        else:
+            self._external.append((tensor, constant))
+        return tensor
+
+    def _weights_beside(self) -> Path:
+        """Write the large tensors one after the other, a page boundary each, as runtimes map them."""
+        path = self._path.with_name(f"{self._path.name}.data")
+        with path.open("wb") as file:
+            for tensor, constant in self._external:
+                file.write(bytes(-file.tell() % _ALIGNMENT))
+                offset = file.tell()
+                file.write(_bytes(constant))
+                tensor.data_location = onnx.TensorProto.EXTERNAL
+                for key, value in (("location", path.name), ("offset", offset), ("length", constant.nbytes)):
+                    tensor.external_data.add(key=key, value=str(value))
+        return path
+
+
+def _bytes(constant: Constant) -> bytes:
+    array = np.ascontiguousarray(constant.numpy())
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _port(name: str, value: Value) -> onnx.ValueInfoProto:
+    shape: list[Any] = [dim if isinstance(dim, int) else str(dim) for dim in value.shape]
+    return helper.make_tensor_value_info(name, schema.TENSOR_TYPES[value.dtype], shape)
