@@ -49,7 +49,7 @@ class Call:
 
 def letters(function: Function) -> list[str]:
     """The inputs that a row takes."""
-    if isinstance(function, Call):
+    if hasattr(function, "letters"):
         return list(function.letters)
     parameters = list(inspect.signature(function).parameters.values())[1:]
     return [parameter.name for parameter in parameters if parameter.default is parameter.empty]

@@ -23,6 +23,7 @@ from kexport.lowering import (  # registers
     resizing,
     spatial,
     spectrograms,
+    tf_ops,
     wrappers,
 )
 from kexport.lowering.driver import lower
@@ -55,5 +56,6 @@ __all__ = [
     "resizing",
     "spatial",
     "spectrograms",
+    "tf_ops",
     "wrappers",
 ]

@@ -19,7 +19,12 @@ from kexport.lowering.tracing import Tracer
 MAX_NESTING = 64
 
 #: Layers that cast their inputs themselves, or take them as they are (``autocast = False`` in keras/src/layers, 3.15).
-_NO_AUTOCAST = frozenset(["Embedding", "GroupNormalization", "InputLayer", "LayerNormalization"])
+_NO_AUTOCAST = frozenset(
+    [
+        *["Embedding", "GroupNormalization", "InputLayer", "LayerNormalization", "ReversibleEmbedding"],
+        *["SlicingOpLambda", "TFOpLambda"],
+    ]
+)
 
 _Call: TypeAlias = tuple[str, int]
 
@@ -177,7 +182,7 @@ class _Driver:
             tracer=self._tracer,
         )
         every = list(_values((args, kwargs)))
-        if not every:
+        if not every and layer.class_name != "TFOpLambda":
             raise ctx.error(f"It is called on tensors. Received: {args!r}")
         # An operation may have a number first (``2 - x``) or its tensors by keyword.
         inputs = list(_values(args[:1])) or every

@@ -186,6 +186,7 @@ CASES: dict[str, Case] = {
     "tile": Case(plain("tile", multiples=(1, 2, 1, 3)), ANY),
     "broadcast_to": Case(plain("broadcast_to", shape=(3, 2, 4)), ANY, shape=(2, 1)),
     "reverse": Case(plain("reverse", axes=(1, 2)), ANY),
+    "shape": Case(plain("shape"), ANY),
     # Of 15 numbers in rows of 40 some are equal: the one that comes first comes first.
     "top_k": Case(_top_k, ANY, shape=(3, 40)),
 }  # fmt: skip

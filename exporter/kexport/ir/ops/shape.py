@@ -209,3 +209,13 @@ def _same_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 def reverse(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``x`` turned round along ``axes``."""
     return [contiguous(np.flip(inputs[0], tuple(attrs["axes"])))]
+
+
+def _shape_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+    return [TensorType("int32", (required(inputs, 0).rank,))]
+
+
+@op("shape", infer=_shape_type)
+def shape(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
+    """The lengths of the dimensions of ``x``: int32 (rank,)."""
+    return [np.asarray(inputs[0].shape, np.int32)]

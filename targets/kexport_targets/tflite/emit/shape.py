@@ -179,6 +179,13 @@ def gather(e: Emitter, node: Node) -> None:
     e.op("GATHER", node.inputs, node.outputs, "GatherOptions", version=version, axis=axis, batch_dims=batch)
 
 
+@emits("shape")
+def shape(e: Emitter, node: Node) -> None:
+    """SHAPE."""
+    kind = schema.TENSOR_TYPES["int32"]
+    e.op("SHAPE", [node.input(0)], node.outputs, "ShapeOptions", out_type=kind)
+
+
 @emits("top_k")
 def top_k(e: Emitter, node: Node) -> None:
     """TOPK_V2, which puts the lower index first among equals (topk_v2.cc, compare_fun)."""
