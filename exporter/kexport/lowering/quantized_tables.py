@@ -83,19 +83,27 @@ def _halves(ctx: Context, packed: Value, width: int) -> Value:
 
 
 def _plain_table(ctx: Context) -> Value:
-    """The table; one with a LoRA is ``embeddings + alpha / rank * a @ b``."""
+    """The table in the compute dtype."""
     if not ctx.has_weight("lora_embeddings_a"):
         return ctx.weight_value("embeddings")
-    table, scale = ctx.stored_weight("embeddings"), lora_scale(ctx)
-    factors = [ctx.stored_weight(f"lora_embeddings_{half}") for half in "ab"]
     wanted = dtypes.numpy_dtype(ctx.compute_dtype)
+    table = lora_table(ctx).map(lambda array: array.astype(wanted), dtype=ctx.compute_dtype)
+    return ctx.b.constant(table, name="embeddings")
+
+
+def lora_table(ctx: Context) -> Constant:
+    """The table as it is stored; one with a LoRA is ``embeddings + alpha / rank * a @ b``."""
+    table = ctx.stored_weight("embeddings")
+    if not ctx.has_weight("lora_embeddings_a"):
+        return table
+    scale, factors = lora_scale(ctx), [ctx.stored_weight(f"lora_embeddings_{half}") for half in "ab"]
 
     def read() -> Array:
         delta = np.matmul(*(factor.numpy().astype(np.float32) for factor in factors))
-        merged: Array = (table.numpy() + np.float32(scale) * delta).astype(wanted)
+        merged: Array = (table.numpy() + np.float32(scale) * delta).astype(np.float32)
         return merged
 
-    return ctx.b.constant(Constant.lazy(ctx.compute_dtype, table.shape, read), name="embeddings")
+    return Constant.lazy("float32", table.shape, read)
 
 
 def lora_scale(ctx: Context) -> float:

@@ -109,6 +109,31 @@ def _embeddings() -> Iterable[Case]:
     yield quantized("Embedding-int4-even", lambda layers, x: layers.Embedding(300, 8, name="layer")(x), "int4", int4(4), shape=(6,), tokens=300)
 
 
+def reversible_case(label: str, mode: str, config: Callable[[Any], Any], **arguments: Any) -> Case:
+    """Tokens to vectors and back by one layer."""
+
+    def build(keras: Any) -> Any:
+        x = keras.Input((6,), dtype="int32", name="x")
+        layer = keras.layers.ReversibleEmbedding(30, 7, name="layer", **arguments)
+        between = keras.layers.Dense(7, activation="tanh", name="dense")(layer(x))
+        model = keras.Model(x, layer(between, reverse=True))
+        randomise(model)
+        if mode:
+            layer.quantize(mode, config=config(keras.quantizers))
+        return model
+
+    return Case(f"ReversibleEmbedding-{label}", build, K3, {0: 30})
+
+
+def _reversible() -> Iterable[Case]:
+    modes = (("plain", "", lambda _: None), ("int4-block3", "int4", int4(3)), *((label, mode, config) for label, mode, config in MODES if mode in ("int8", "int4")))
+    for label, mode, config in modes:
+        yield reversible_case(f"{label}-tied", mode, config)
+        yield reversible_case(f"{label}-untied-capped", mode, config, tie_weights=False, logit_soft_cap=2.0)
+    yield reversible_case("plain-masked", "", lambda _: None, mask_zero=True)
+    yield reversible_case("plain-float16", "", lambda _: None, reverse_dtype="float16")
+
+
 def calibrated_case(label: str, policy: str, bits: int, groups: int) -> Case:
     """A Dense(9) on 20 features as GPTQ or AWQ leave it: random levels, scales and zeros in groups."""
 
@@ -252,6 +277,7 @@ CASES: tuple[Case, ...] = (
     *_dense(),
     *_einsum(),
     *_embeddings(),
+    *_reversible(),
     *_calibrated(),
     *_loras(),
     *_attention(),
