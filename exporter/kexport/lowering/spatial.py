@@ -66,8 +66,13 @@ def up_sampling_1d(ctx: Context, *inputs: Value) -> Value:
 
 @lowers("UpSampling2D")
 def up_sampling_2d(ctx: Context, *inputs: Value) -> Value:
-    """Resampled to ``size`` times the lengths, by any of Keras 2's and 3's interpolations."""
+    """Resampled to ``size`` times the lengths, by any of Keras 2's and 3's interpolations.
+
+    Keras 2 gives floats of 32 bits back, whatever the policy, but for ``nearest`` (``tf.image.resize``).
+    """
     (x,) = inputs
+    if ctx.provenance.keras_major < 3 and ctx.layer.config.get("interpolation") not in (None, "nearest"):
+        x = x if x.dtype == "float32" else ctx.b.op("cast", x, dtype="float32")
     axes, factors = spatial_of(ctx, x, 2), per_dimension(ctx, "size", 2)
     if samples_corners(ctx.layer, ctx.provenance):
         return _from_corners(ctx, as_float(ctx, x), axes, factors)
