@@ -28,7 +28,9 @@ class Writer:
 
     def __init__(self, path: Path, *, opset: int, float16: bool, metadata: Mapping[str, str]) -> None:
         self._path, self._opset, self._float16, self._metadata = path, opset, float16, metadata
-        self._external: list[tuple[onnx.TensorProto, Constant]] = []
+        self._beside = path.with_name(f"{path.name}.data")
+        self._external: list[tuple[int, Constant]] = []
+        self._end = 0
         self._inside = True
 
     def write(self, body: Body) -> list[Path]:
@@ -45,7 +47,8 @@ class Writer:
         helper.set_model_props(model, dict(sorted(self._metadata.items())))
         written = [self._path]
         if self._external:
-            written.append(self._weights_beside())
+            self._write_beside()
+            written.append(self._beside)
         self._path.write_bytes(model.SerializeToString(deterministic=True))
         return [path.relative_to(self._path.parent) for path in written]
 
@@ -94,22 +97,22 @@ class Writer:
         )
         if self._inside or constant.nbytes < _ALIGNMENT:
             tensor.raw_data = _bytes(constant)
-        else:
-            self._external.append((tensor, constant))
+            return tensor
+        # Each on a page boundary, as runtimes map them.
+        offset = self._end + -self._end % _ALIGNMENT
+        self._end = offset + constant.nbytes
+        self._external.append((offset, constant))
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", self._beside.name), ("offset", offset), ("length", constant.nbytes)):
+            tensor.external_data.add(key=key, value=str(value))
         return tensor
 
-    def _weights_beside(self) -> Path:
-        """Write the large tensors one after the other, a page boundary each, as runtimes map them."""
-        path = self._path.with_name(f"{self._path.name}.data")
-        with path.open("wb") as file:
-            for tensor, constant in self._external:
-                file.write(bytes(-file.tell() % _ALIGNMENT))
-                offset = file.tell()
+    def _write_beside(self) -> None:
+        """The large tensors one after the other, each read when its turn comes."""
+        with self._beside.open("wb") as file:
+            for offset, constant in self._external:
+                file.write(bytes(offset - file.tell()))
                 file.write(_bytes(constant))
-                tensor.data_location = onnx.TensorProto.EXTERNAL
-                for key, value in (("location", path.name), ("offset", offset), ("length", constant.nbytes)):
-                    tensor.external_data.add(key=key, value=str(value))
-        return path
 
 
 def _bytes(constant: Constant) -> bytes:

@@ -196,7 +196,7 @@ def _name(case: str) -> str:
     return case.split(maxsplit=1)[0]
 
 
-def _arrays(case: Case, dtype: str) -> list[Array]:
+def arrays_of(case: Case, dtype: str) -> list[Array]:
     random = np.random.default_rng(1)
     arrays = []
     for index in range(case.inputs):
@@ -216,7 +216,7 @@ def _as_litert(array: Array, dtype: str) -> Array:
     return array.astype(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
 
 
-def _compare(result: Array, truth: Array, dtype: str, slack: int) -> None:
+def compare(result: Array, truth: Array, dtype: str, slack: int) -> None:
     """``dtype`` is the narrowest float in the computation."""
     assert result.shape == truth.shape
     if truth.dtype.kind != "f":
@@ -261,7 +261,7 @@ EXACT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def _to_their_ends(case: Case, dtype: str) -> list[Array]:
+def to_their_ends(case: Case, dtype: str) -> list[Array]:
     random, limits = np.random.default_rng(2), np.iinfo(dtype)
     arrays = [
         random.integers(limits.min, limits.max, case.shape, dtype, endpoint=True) for _ in range(case.inputs)
@@ -273,7 +273,9 @@ def _to_their_ends(case: Case, dtype: str) -> list[Array]:
     return arrays
 
 
-def _failures(dtype: str, folder: Path, cases: Mapping[str, Case] = CASES, make: Any = _arrays) -> list[str]:
+def _failures(
+    dtype: str, folder: Path, cases: Mapping[str, Case] = CASES, make: Any = arrays_of
+) -> list[str]:
     wanted: dict[str, tuple[list[Array], list[str]]] = {}
     failures: list[str] = []
     for name, case in cases.items():
@@ -304,7 +306,7 @@ def _failures(dtype: str, folder: Path, cases: Mapping[str, Case] = CASES, make:
         for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
             narrow = next((d for d in ("bfloat16", "float16") if d in (dtype, kind)), kind)
             try:
-                _compare(outputs[f"y{index}"], array, narrow, CASES[name].slack)
+                compare(outputs[f"y{index}"], array, narrow, CASES[name].slack)
             except AssertionError as error:
                 failures.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
     return failures
@@ -319,7 +321,7 @@ def test_every_op_in(dtype, tmp_path):
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_integers_of_any_size_in(dtype, tmp_path):
     cases = {name: CASES[name] for name, less in EXACT.items() if dtype not in less}
-    failures = _failures(dtype, tmp_path, cases, _to_their_ends)
+    failures = _failures(dtype, tmp_path, cases, to_their_ends)
     assert not failures, "\n\n".join(failures)
 
 
@@ -331,5 +333,8 @@ def test_means_of_integers_are_exact_before_they_are_truncated(window):
 
 
 def test_every_op_has_a_case():
-    loops = {"scan", *LAYOUTS}  # are their bodies' ops, or become them; test_loop.py and test_recurrent.py run them
+    loops = {
+        "scan",
+        *LAYOUTS,
+    }  # are their bodies' ops, or become them; test_loop.py and test_recurrent.py run them
     assert {_name(case) for case in CASES} | loops >= set(known_ops())

@@ -75,6 +75,12 @@ def bitwise(e: Emitter, node: Node) -> None:
     e.op(BITWISE[node.op], node.inputs, node.outputs)
 
 
+@emits("left_shift", "right_shift")
+def shift(e: Emitter, node: Node) -> None:
+    """BitShift, of the unsigned integers that legalization leaves."""
+    e.op("BitShift", node.inputs, node.outputs, direction="LEFT" if node.op == "left_shift" else "RIGHT")
+
+
 @emits("not_equal")
 def not_equal(e: Emitter, node: Node) -> None:
     """Not(Equal)."""

@@ -72,7 +72,10 @@ class Emitter:
         """
         rule = _RULES.get(node.op)
         if rule is None:
-            raise UnsupportedOpError(f"Layer {node.origin!r}: the op {node.op!r} has no ONNX operator.")
+            raise UnsupportedOpError(
+                f"Layer {node.origin!r}: the op {node.op!r} has no ONNX operator.",
+                hint="Leave it out of the model, or export to TF Lite.",
+            )
         self._origin = node.origin
         rule(self, node)
 

@@ -59,6 +59,13 @@ def reshape(e: Emitter, node: Node) -> None:
     e.op("Reshape", [node.input(0), vector], node.outputs)
 
 
+@emits("shape")
+def shape(e: Emitter, node: Node) -> None:
+    """Shape, which gives int64."""
+    made = e.op("Shape", node.inputs)
+    e.op("Cast", [made], node.outputs, to=schema.TENSOR_TYPES[node.output.dtype])
+
+
 @emits("expand_dims")
 def expand_dims(e: Emitter, node: Node) -> None:
     """Unsqueeze."""

@@ -83,4 +83,12 @@ def legalize(graph: Graph, *, opset: int) -> Graph:
     return graph
 
 
-__all__ = ["activations", "arithmetic", "dtypes", "legalize", "moving", "normalization", "onnx_rewrites"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "dtypes",
+    "legalize",
+    "moving",
+    "normalization",
+    "onnx_rewrites",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from kexport.errors import UnsupportedOpError
 from kexport.ir import Node, Value, dtypes
 from kexport.passes import Rewriter
 from kexport_targets.onnx.legalize.registry import legalizes
@@ -36,18 +35,20 @@ def mod(node: Node, rewriter: Rewriter) -> Value | None:
     return b.op("select", wrong, b.op("add", signed, divisor), signed)
 
 
+#: The dtypes of BitShift.
+BIT_SHIFTED = ("uint8", "uint32", "uint64")
+
+
 @legalizes("left_shift", "right_shift")
 def shift(node: Node, rewriter: Rewriter) -> Value | None:
     """Products with powers of two, and floored quotients: BitShift has no signed integers."""
     x, count, b = node.input(0), node.input(1), rewriter.builder
-    if count.constant is None:
-        raise UnsupportedOpError(
-            f"Layer {node.origin!r}: ONNX shifts signed integers by constants. Received: {count.type}.",
-            hint="Multiply by a power of two.",
-        )
-    power = np.left_shift(np.ones((), count.constant.numpy().dtype), count.constant.numpy())
-    factor = b.constant(power, x.dtype, name="power")
-    return b.op("mul" if node.op == "left_shift" else "floor_div", x, factor)
+    if x.dtype in BIT_SHIFTED:
+        return None
+    # Powers of two are exact in float64.
+    exponent = b.op("cast", count, dtype="float64")
+    power = b.op("cast", b.op("pow", b.scalar(2.0, exponent), exponent), dtype=x.dtype)
+    return b.op("mul" if node.op == "left_shift" else "floor_div", x, power)
 
 
 @legalizes("bitwise_and", "bitwise_or", "bitwise_xor")

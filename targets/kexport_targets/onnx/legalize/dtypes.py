@@ -10,6 +10,7 @@ from typing import Final
 
 from kexport.ir import Builder, Node, Value, dtypes
 from kexport.passes import Rewriter
+from kexport_targets.onnx.legalize import integers
 from kexport_targets.onnx.legalize.registry import legalizes
 
 _FLOAT: Final = ("float32",)
@@ -98,6 +99,9 @@ def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
     known = KERNELS[node.op]
     if dtype in known:
         return None
+    special = integers.of_integers(node, rewriter)
+    if special is not None:
+        return special
     wider = next(other for other in _WIDER[dtype] if other in known)
     b = rewriter.builder
     inputs = [

@@ -1,0 +1,81 @@
+"""The ONNX Runtime runtime, on files that the ONNX target writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from kexport.ir import Builder, TensorType, Value, dims
+from kexport_runtimes.onnxruntime import RUNTIME
+from kexport_targets.onnx import TARGET
+from support.graphs import Body, graph_of
+
+BATCH = dims.symbol("batch")
+
+
+def emitted(folder: Path, inputs: dict[str, TensorType], body: Body) -> Path:
+    options = {"opset": None, "float16": False}
+    return folder / TARGET.emit(TARGET.legalize(graph_of(inputs, body), options), folder, options).main
+
+
+def two(b: Builder, z: Value, a: Value) -> dict[str, Value]:
+    return {"sum": b.op("add", z, a), "product": b.op("mul", z, a)}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    shape = TensorType("float32", (BATCH, 2))
+    return emitted(tmp_path, {"z": shape, "a": shape}, two)
+
+
+def test_runs_by_name_at_any_batch(model: Path) -> None:
+    for batch in (1, 3):
+        z, a = np.full((batch, 2), 2, np.float32), np.full((batch, 2), 5, np.float32)
+        outputs = RUNTIME.run(model, {"a": a, "z": z})
+        np.testing.assert_array_equal(outputs["sum"], z + a)
+        np.testing.assert_array_equal(outputs["product"], z * a)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"z": np.zeros((1, 2), np.float32)}, "'a' is missing"),
+        ({name: np.zeros((1, 2), np.float32) for name in "zab"}, "no input 'b'"),
+        ({name: np.zeros((1, 2)) for name in "za"}, "'z' of model.onnx is float32. Received: float64"),
+        ({name: np.zeros((1, 3), np.float32) for name in "za"}, r"shape \(\?, 2\). Received: \(1, 3\)"),
+        ({name: np.zeros(2, np.float32) for name in "za"}, r"Received: \(2\)"),
+    ],
+)
+def test_wrong_inputs_are_named(model: Path, inputs: dict[str, np.ndarray], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        RUNTIME.run(model, inputs)
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"not a model")
+    with pytest.raises(RuntimeError, match="bad.onnx can't be loaded"):
+        RUNTIME.run(tmp_path / "bad.onnx", {})
+
+
+def test_bfloat16_passes_as_float32(tmp_path: Path) -> None:
+    path = emitted(tmp_path, {"x": TensorType("bfloat16", (3, 2))}, lambda b, x: {"y": b.op("identity", x)})
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    expected = x.astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(RUNTIME.run(path, {"x": x})["y"], expected)
+
+
+def test_benchmark(model: Path) -> None:
+    x = np.zeros((1, 2), np.float32)
+    timed = RUNTIME.benchmark(model, {"z": x, "a": x}, runs=3, threads=1)
+    assert 0 < timed["fastest"] <= timed["median"]
+    assert (timed["runs"], timed["threads"]) == (3, 1)
+    with pytest.raises(ValueError, match="at least 1 run"):
+        RUNTIME.benchmark(model, {"z": x, "a": x}, runs=0, threads=1)
+
+
+def test_it_is_there() -> None:
+    assert RUNTIME.available() is None
+    assert RUNTIME.version().startswith("onnxruntime 1.")

@@ -1,0 +1,134 @@
+"""Every op in every dtype: ONNX Runtime computes what the op means in NumPy, or the op is refused with a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kexport.errors import UnsupportedOpError
+from kexport.ir import Array
+from kexport.ir.ops import known_ops
+from kexport_runtimes.onnxruntime import RUNTIME
+from kexport_targets.onnx import TARGET
+from targets.tflite.running import expected, graph_from
+from targets.tflite.test_kernels_by_dtype import (
+    CASES,
+    DTYPES,
+    EXACT,
+    INTEGERS,
+    Case,
+    arrays_of,
+    compare,
+    to_their_ends,
+)
+
+#: ONNX has no operator for it.
+REFUSED = ("bitcast",)
+
+#: Reductions whose results don't fit end at the ends of their dtype, and 64 bits are summed in float64.
+INEXACT = {"reduce_sum": ("int32", "int64", "uint64"), "reduce_mean": ("uint32",), "reduce_prod": INTEGERS}
+
+
+def failures(name: str, case: Case, dtype: str, arrays: list[Array], folder: Path) -> list[str]:
+    graph = graph_from({f"x{i}": (dtype, case.shape) for i in range(case.inputs)}, case.body)
+    kinds = [value.dtype for value in graph.outputs]
+    truth = expected(graph, arrays)
+    options = {"opset": None, "float16": False}
+    try:
+        artifact = TARGET.emit(TARGET.legalize(graph, options), folder, options)
+    except UnsupportedOpError as error:
+        return [] if name.split(maxsplit=1)[0] in REFUSED and error.hint else [f"{name} in {dtype}: {error}"]
+    outputs = RUNTIME.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
+    found = []
+    for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
+        narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
+        try:
+            compare(outputs[f"y{index}"], array, narrow, case.slack)
+        except AssertionError as error:
+            found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_op_in(dtype: str, tmp_path: Path) -> None:
+    found = [
+        text
+        for name, case in CASES.items()
+        if dtype in case.dtypes
+        for text in failures(name, case, dtype, arrays_of(case, dtype), tmp_path)
+    ]
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integers_of_any_size_in(dtype: str, tmp_path: Path) -> None:
+    found = [
+        text
+        for name, less in EXACT.items()
+        if dtype not in less and dtype not in INEXACT.get(name, ())
+        for text in failures(name, CASES[name], dtype, to_their_ends(CASES[name], dtype), tmp_path)
+    ]
+    assert not found, "\n\n".join(found)
+
+
+def test_every_op_is_tried() -> None:
+    from kexport.ir.ops.recurrent import LAYOUTS
+
+    tried = {name.split(maxsplit=1)[0] for name in CASES}
+    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
+    assert set(known_ops()) - beside <= tried
+
+
+@pytest.mark.parametrize("opset", [13, 18, 20, 24])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reduce_mean",
+        "layer_norm",
+        "gelu",
+        "hard_swish",
+        "pad",
+        "split",
+        "resize",
+        "softmax",
+        "avg_pool",
+        "cumsum",
+        "top_k",
+    ],
+)
+def test_operator_sets(name: str, opset: int, tmp_path: Path) -> None:
+    import onnx
+
+    case = CASES[name]
+    graph = graph_from({"x0": ("float32", case.shape)}, case.body)
+    arrays = arrays_of(case, "float32")
+    truth = expected(graph, arrays)
+    options = {"opset": opset, "float16": False}
+    artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+    onnx.checker.check_model(str(tmp_path / artifact.main), full_check=True)
+    assert onnx.load(tmp_path / artifact.main).opset_import[0].version == opset
+    outputs = RUNTIME.run(tmp_path / artifact.main, {"x0": arrays[0]})
+    for index, array in enumerate(truth):
+        compare(outputs[f"y{index}"], array, "float32", case.slack)
+
+
+def test_bitwise_arithmetic_needs_opset_18(tmp_path: Path) -> None:
+    case = CASES["bitwise_xor"]
+    for asked, wanted in ((None, 18), (19, 19)):
+        graph = graph_from({f"x{i}": ("int32", case.shape) for i in range(2)}, case.body)
+        options = {"opset": asked, "float16": False}
+        artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+        assert artifact.details["opset"] == wanted
+    graph = graph_from({f"x{i}": ("int32", case.shape) for i in range(2)}, case.body)
+    options = {"opset": 17, "float16": False}
+    with pytest.raises(UnsupportedOpError, match=r"(?s)from 18 on.*Received: opset 17.*--opset 18"):
+        TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+
+
+def test_sums_within_2_to_the_53_are_exact(tmp_path: Path) -> None:
+    case = CASES["reduce_sum"]
+    for dtype, most in (("int32", 2**27), ("int64", 2**48)):
+        x = np.random.default_rng(1).integers(-most, most, case.shape).astype(dtype)
+        assert failures("reduce_sum", case, dtype, [x], tmp_path) == []
