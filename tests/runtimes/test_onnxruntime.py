@@ -56,7 +56,7 @@ def test_wrong_inputs_are_named(model: Path, inputs: dict[str, np.ndarray], word
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"not a model")
-    with pytest.raises(RuntimeError, match="bad.onnx can't be loaded"):
+    with pytest.raises(RuntimeError, match=r"bad\.onnx can't be loaded"):
         RUNTIME.run(tmp_path / "bad.onnx", {})
 
 

@@ -108,7 +108,7 @@ def test_weights_beside_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_operator_set_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="13 to 24. Received: opset=12"):
+    with pytest.raises(UsageError, match=r"13 to 24\. Received: opset=12"):
         emitted(tmp_path, {"x": TensorType("float32", (2, 4))}, dense, opset=12)
 
 
