@@ -38,3 +38,14 @@ def test_live_models(tmp_path: Path) -> None:
         (result,) = found[name]
         assert result["error"] == error
         assert [word for word in words if word not in result["text"]] == []
+
+
+def test_live_models_of_keras_2(tmp_path: Path) -> None:
+    script = SCRIPT.with_name("check_live_keras2.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    right = {"status": "verified", "reason": ""}
+    assert found == dict.fromkeys(("layer", "lambda", "function", "subclassed"), right)

@@ -145,6 +145,10 @@ class Walk:
 
     def _write(self, operation: Any, index: int) -> None:
         args, kwargs = self._node(operation, index)
+        if type(operation).__name__.endswith("OpLambda"):
+            # Files of Keras 2 have the arguments after the first by name (``Node.serialize`` in tf_keras/src/engine/node.py, 2.21).
+            names = operation._call_spec.arg_names[1:]  # noqa: SLF001
+            args, kwargs = args[:1], {**dict(zip(names, args[1:], strict=False)), **kwargs}
         name = self._name(operation)
         record = self.layers[name]
         self._calls[id(operation), index] = len(record["nodes"])
