@@ -66,6 +66,11 @@ def lower_embedding(ctx: Context, x: Value) -> Value:
 
     With ``mask_zero``, the mask of the result has the steps where x is not 0.
     """
+    return embedded(ctx, x)
+
+
+def embedded(ctx: Context, x: Value) -> Value:
+    """What an embedding makes of the integers x, with its mask."""
     rows = ctx.stored_weight("embeddings").shape[0]
     if rows != integer(ctx, "input_dim"):
         raise ctx.error(f"Its table has input_dim={ctx.arg('input_dim')} rows. Received: {rows}")

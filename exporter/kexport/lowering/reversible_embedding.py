@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from kexport.ir import Value
-from kexport.lowering.dense import lower_embedding
+from kexport.lowering.dense import embedded
 from kexport.lowering.dtype_policy import policy_of
 from kexport.lowering.operations.promotion import result_type
 from kexport.lowering.quantized_tables import lora_table, times_table
@@ -21,7 +21,7 @@ def lower_reversible_embedding(ctx: Context, x: Value) -> Value:
     times ``reverse_embeddings`` where the weights are not tied: logits (…, input_dim), capped by ``logit_soft_cap``."""
     reverse = ctx.kwargs.get("reverse", ctx.args[1] if len(ctx.args) > 1 else False)
     if not reverse:
-        return lower_embedding(ctx, x)
+        return embedded(ctx, x)
     logits = times_table(ctx, x) if policy_of(ctx.layer).mode else _times_plain_table(ctx, x)
     cap = ctx.layer.config.get("logit_soft_cap")
     if cap is None:
