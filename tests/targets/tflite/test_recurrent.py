@@ -153,6 +153,30 @@ def test_half_precision_weights(tmp_path: Path) -> None:
         compare(model, row, row.inputs(seed), 5e-3)
 
 
+def test_what_xnnpack_takes_of_a_body_is_one_piece(tmp_path: Path) -> None:
+    """Gates are parted by a SPLIT, which it takes; a SPLIT_V would end its piece."""
+    for op in ("lstm", "gru"):
+        model = model_of(replace(PLAIN, op=op, time=20), tmp_path / op, fused_lstm=False)
+        operators = schema_ops(tmp_path / op / "model.tflite")
+        assert operators["SPLIT"]
+        assert not operators["SPLIT_V"]
+        compare(model, replace(PLAIN, op=op, time=20), replace(PLAIN, op=op, time=20).inputs())
+
+
+def schema_ops(path: Path) -> Counter[str]:
+    """How often each builtin stands in the file, loops' bodies included."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    file = schema.Model.GetRootAs(path.read_bytes(), 0)
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    found: Counter[str] = Counter()
+    for index in range(file.SubgraphsLength()):
+        graph = file.Subgraphs(index)
+        for position in range(graph.OperatorsLength()):
+            found[names[file.OperatorCodes(graph.Operators(position).OpcodeIndex()).BuiltinCode()]] += 1
+    return found
+
+
 @pytest.mark.parametrize(
     ("units", "features", "batch", "time", "builtin"),
     [

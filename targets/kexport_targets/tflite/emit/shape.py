@@ -94,18 +94,26 @@ def concat(e: Emitter, node: Node) -> None:
     )
 
 
+#: Numbers of parts, and the rank, up to which XNNPACK splits (xnnpack_delegate.cc, VisitSplitNode, LiteRT commit f67457790c9c; its
+#: tensors have 6 dimensions at most); a SPLIT_V it leaves to TF Lite.
+_EVEN_PARTS, _EVEN_RANK = (2, 3, 4), 6
+
+
 @emits("split")
 def split(e: Emitter, node: Node) -> None:
-    """SPLIT_V."""
-    sizes, axis = e.ints(node.attrs["sizes"]), scalar(e, node.attrs["axis"], "int32", "axis")
-    count = len(node.outputs)
-    version = version_of("SPLIT_V", node)
+    """SPLIT where XNNPACK takes it, SPLIT_V otherwise."""
+    x, sizes, count = node.input(0), node.attrs["sizes"], len(node.outputs)
+    axis = scalar(e, node.attrs["axis"], "int32", "axis")
+    even = len(set(sizes)) == 1 and count in _EVEN_PARTS
+    if even and x.dtype == "float32" and x.rank <= _EVEN_RANK:
+        e.op("SPLIT", [axis, x], node.outputs, "SplitOptions", num_splits=count)
+        return
     e.op(
         "SPLIT_V",
-        [node.input(0), sizes, axis],
+        [x, e.ints(sizes), axis],
         node.outputs,
         "SplitVOptions",
-        version=version,
+        version=version_of("SPLIT_V", node),
         num_splits=count,
     )
 

@@ -82,7 +82,7 @@ def is_faster(node: Node, read: set[Value]) -> bool:
 
     It multiplies each step's input with the input's kernel, one gate at a time, where XNNPACK does it for all steps and gates at once
     before a loop; what it spares are the loop's 0.5 to 1 us a step. Measured with LiteRT 2.3.0 on x86-64, in us a step at a batch of 1:
-    0.5 + m / 12,000 for the builtin and 0.9 + 4 units^2 / 14,000 + 4 features units / 33,000 for a loop, m being the multiplications 4
+    0.5 + m / 12,000 for the builtin and 0.85 + 4 units^2 / 16,000 + 4 features units / 33,000 for a loop, m being the multiplications 4
     units (units + features); 0.45 more where all outputs are kept. A loop of unknown length copies its outputs twice a step: of 100 steps,
     say.
     """
@@ -93,7 +93,7 @@ def is_faster(node: Node, read: set[Value]) -> bool:
     if batch != 1 or (time is not None and time <= UNROLLED):
         return False
     builtin = 0.5 + 4 * units * (units + features) / 12_000
-    loop = 0.9 + 4 * units**2 / 14_000 + 4 * units * features / 33_000
+    loop = 0.85 + 4 * units**2 / 16_000 + 4 * units * features / 33_000
     if node.outputs[0] in read:
         loop += 0.45 + (units / 60 if time is None else 0)
     return builtin <= loop
