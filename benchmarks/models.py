@@ -24,6 +24,18 @@ APPLICATIONS: dict[str, tuple[str, tuple[int, int, int]]] = {
     "ConvNeXtTiny": ("ConvNeXtTiny", (224, 224, 3)),
 }
 
+#: Recurrent models, by tf_keras: the converter can't take Keras 3's recurrent layers. Lengths are known, as the converter's LSTM asks.
+RECURRENT = (
+    "LSTM-text",
+    "BiLSTM-tagger",
+    "GRU-text",
+    "LSTM64x100",
+    "GRU64x100",
+    "LSTM128x50",
+    "LSTM256x50",
+    "LSTM16x100",
+)
+
 
 def randomize(model: Any, seed: int = 0) -> None:
     """Give every weight that a constructor leaves at 0 or 1 a value that a trained model might have."""
@@ -65,8 +77,35 @@ def deep_stack(layers: int) -> Any:
     return keras.Model(inputs, x)
 
 
+def recurrent(name: str) -> Any:
+    """A text classifier of two layers (200 words), a tagger that reads both ways (50 words), or one layer: ``GRU64x100`` has 64 units, over
+    100 steps of as many features."""
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(0)
+    layers, biased = keras.layers, {"bias_initializer": "random_normal"}
+    kind, _, task = name.partition("-")
+    if task == "text":
+        cell = getattr(layers, kind)
+        words = keras.Input((200,), dtype="int32")
+        x = cell(64, return_sequences=True, **biased)(layers.Embedding(20_000, 64)(words))
+        return keras.Model(words, layers.Dense(4, activation="softmax")(cell(32, **biased)(x)))
+    if task == "tagger":
+        words = keras.Input((50,), dtype="int32")
+        x = layers.Embedding(20_000, 64)(words)
+        for _ in range(2):
+            x = layers.Bidirectional(layers.LSTM(64, return_sequences=True, **biased))(x)
+        return keras.Model(words, layers.Dense(17, activation="softmax")(x))
+    units, _, steps = kind[3 if kind.startswith("GRU") else 4 :].partition("x")
+    inputs = keras.Input((int(steps), int(units)))
+    cell = getattr(layers, "GRU" if kind.startswith("GRU") else "LSTM")
+    return keras.Model(inputs, cell(int(units), return_sequences=True, **biased)(inputs))
+
+
 def build(name: str) -> Any:
-    """The model called ``name``: an application, ``dense:MB`` or ``layers:N``."""
+    """The model called ``name``: an application, a recurrent one, ``dense:MB`` or ``layers:N``."""
+    if name in RECURRENT:
+        return recurrent(name)
     import keras
 
     keras.utils.set_random_seed(0)

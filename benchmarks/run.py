@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import latency
 import measure
-from models import APPLICATIONS
+from models import APPLICATIONS, RECURRENT
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
@@ -46,17 +46,24 @@ def export_command(model: Path, out: Path) -> list[str]:
     return [kexport, "--target", "tflite", str(model), "-o", str(out), "--no-verify"]
 
 
+def peer_command(name: str, model: Path, out: Path, *, batch_one: bool) -> list[str]:
+    """The converter's. Recurrent models go to it with a batch of 1 in any case: with an open one it makes no LSTM of them."""
+    if name in RECURRENT:
+        return [sys.executable, str(ROOT / "benchmarks" / "peer_recurrent.py"), str(model), str(out)]
+    command = [sys.executable, str(ROOT / "benchmarks" / "peer_tflite.py"), str(model), str(out)]
+    return [*command, "--batch-one"] if batch_one else command
+
+
 def bench_model(name: str, runs: int, seconds: float) -> dict[str, Any]:
     """Wall time, memory, size and latency of one model, against the converter as it comes and at a fixed batch of 1."""
     model, work = model_file(name), CACHE / "out"
     work.mkdir(parents=True, exist_ok=True)
     out, peer, fixed = work / f"{name}_export", work / f"{name}.peer.tflite", work / f"{name}.peer1.tflite"
-    script = str(ROOT / "benchmarks" / "peer_tflite.py")
     log = work / "log.txt"
     pairs = measure.run_paired(
-        export_command(model, out), [sys.executable, script, str(model), str(peer)], runs, log
+        export_command(model, out), peer_command(name, model, peer, batch_one=False), runs, log
     )
-    measure.run_process([sys.executable, script, str(model), str(fixed), "--batch-one"], log)
+    measure.run_process(peer_command(name, model, fixed, batch_one=True), log)
     ours = out / "tflite" / "model.tflite"
     lengths = {1: 10_200} if name == SPLICEAI else {}
     return {
@@ -127,7 +134,7 @@ def print_scaling() -> None:
 def main() -> None:
     """Run what the command line names; write the figures beside the models as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default=",".join([*APPLICATIONS, SPLICEAI]))
+    parser.add_argument("--models", default=",".join([*APPLICATIONS, SPLICEAI, *RECURRENT]))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0, help="of latency measurement a comparison")
     parser.add_argument("--scaling", action=argparse.BooleanOptionalAction, default=True)
