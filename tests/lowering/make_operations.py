@@ -66,7 +66,7 @@ def main() -> None:
         arrays = {f"in/{letter}": drawn[letter] for letter in wanted}
         arrays |= {f"out/{i}": np.asarray(value) for i, value in enumerate(keras.tree.flatten(results))}
         np.savez(folder / f"{name}.npz", **arrays)
-    if failures:
+    if failures and not getattr(table, "MAY_FAIL", False):
         sys.exit("These rows could not be built:\n" + "\n".join(failures))
 
 

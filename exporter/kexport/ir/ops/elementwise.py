@@ -132,7 +132,7 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
-    "floor_div": np.floor_divide,
+    "floor_div": lambda a, b: np.floor(a / b) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b),
     "mod": np.mod,
     "pow": np.power,
     "maximum": np.maximum,

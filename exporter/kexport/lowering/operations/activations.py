@@ -52,7 +52,7 @@ def lower_with_slope(ctx: Context, *inputs: Value) -> Value:
     alpha = float(option(ctx, "alpha", 1.0))
     match ctx.layer.class_name:
         case "LeakyRelu":
-            return b.op("leaky_relu", x, alpha=float(option(ctx, "negative_slope", 0.2)))
+            return b.op("leaky_relu", as_float(ctx, x), alpha=float(option(ctx, "negative_slope", 0.2)))
         case "Gelu":
             return b.op("gelu", x, approximate=bool(option(ctx, "approximate", True)))
         case "Elu":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kexport.lowering.operations.operands import (
     only,
     option,
     promoted,
+    promoted_tensors,
     scalar_of,
     tensor,
 )
@@ -37,7 +38,7 @@ _BINARY: Final = {
 }
 
 #: The same, in floats throughout.
-_BINARY_FLOAT: Final = {"Arctan2": "atan2", "Divide": "div", "TrueDivide": "div"}
+_BINARY_FLOAT: Final = {"Divide": "div", "TrueDivide": "div"}
 
 #: Operation → graph op, on floats: integers and bools become float32 first.
 _UNARY_FLOAT: Final = {
@@ -92,6 +93,13 @@ def lower_binary_float(ctx: Context, *inputs: Value) -> Value:
     return ctx.b.op(_BINARY_FLOAT[ctx.layer.class_name], left, right)
 
 
+@lowers("ops.Arctan2")
+def lower_atan2(ctx: Context, *inputs: Value) -> Value:
+    """The angle of the point (x2, x1)."""
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    return ctx.b.op("atan2", left, right)
+
+
 @lowers("ops.LeftShift", "ops.BitwiseLeftShift", "ops.RightShift", "ops.BitwiseRightShift")
 def lower_shift(ctx: Context, *inputs: Value) -> Value:
     """``x << y`` and ``x >> y``."""
@@ -142,7 +150,7 @@ def lower_square(ctx: Context, *inputs: Value) -> Value:
 @lowers("ops.Mod", "ops.Fmod")
 def lower_mod(ctx: Context, *inputs: Value) -> Value:
     """``Mod``: ``x1 - floor(x1 / x2) * x2``, the sign of x2. ``Fmod``: ``sign(x1) * mod(|x1|, |x2|)``, the sign of x1."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"))
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"))
     if left.dtype == "bool":
         left, right = cast(ctx, left, "int32"), cast(ctx, right, "int32")
     if ctx.layer.class_name == "Mod":
@@ -315,26 +323,37 @@ _FORMULAS: Final[dict[str, Callable[[Context, Value], Value]]] = {
 @lowers(*(f"ops.{name}" for name in _FORMULAS))
 def lower_formula(ctx: Context, *inputs: Value) -> Value:
     """``sign(x) |x|^(1/3)``, ``x pi / 180``, ``1 - erf(x)``, ``2^x``, ``log(x) / log(base)``, ``sin(pi x) / (pi x)``."""
-    return _FORMULAS[ctx.layer.class_name](ctx, as_float(ctx, arguments(ctx, "x")[0]))
+    given, name = arguments(ctx, "x")[0], ctx.layer.class_name
+    wide = _in_floats(ctx, given)[0] if name in ("Cbrt", "Deg2rad", "Rad2deg") else as_float(ctx, given)
+    return _FORMULAS[name](ctx, wide)
 
 
 @lowers("ops.Logaddexp", "ops.Logaddexp2")
 def lower_logaddexp(ctx: Context, *inputs: Value) -> Value:
-    """``max(a, b) + log(1 + exp(-|a - b|))``, to the base e or 2."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    """``max(a, b) + log(1 + exp(-|a - b|))``, to the base e or 2; ``a + b`` where ``a - b`` is no number."""
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
     b, ln2 = ctx.b, ctx.b.scalar(math.log(2), left)
-    distance = b.op("neg", b.op("abs", b.op("sub", left, right)))
+    difference = b.op("sub", left, right)
+    distance = b.op("neg", b.op("abs", difference))
     if ctx.layer.class_name == "Logaddexp":
         more = b.op("log1p", b.op("exp", distance))
     else:
         more = b.op("div", b.op("log1p", b.op("exp", b.op("mul", distance, ln2))), ln2)
-    return b.op("add", b.op("maximum", left, right), more)
+    result = b.op("add", b.op("maximum", left, right), more)
+    return b.op("select", b.op("isnan", difference), b.op("add", left, right), result)
+
+
+def _in_floats(ctx: Context, *items: Any) -> list[Value]:
+    """Tensors of one float dtype: float64 for int64, float32 for all other integers."""
+    values = promoted_tensors(ctx, *items)
+    integer = {"int64": "float64"}.get(values[0].dtype, "float32")
+    return [value if dtypes.is_float(value.dtype) else cast(ctx, value, integer) for value in values]
 
 
 @lowers("ops.Hypot")
 def lower_hypot(ctx: Context, *inputs: Value) -> Value:
     """``m * sqrt(1 + (n / m)^2)``, m the larger and n the smaller of ``|x1|`` and ``|x2|``."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    left, right = _in_floats(ctx, *arguments(ctx, "x1", "x2"))
     b = ctx.b
     left, right = b.op("abs", left), b.op("abs", right)
     most = b.op("maximum", left, right)
@@ -345,7 +364,7 @@ def lower_hypot(ctx: Context, *inputs: Value) -> Value:
 @lowers("ops.Heaviside")
 def lower_heaviside(ctx: Context, *inputs: Value) -> Value:
     """0 below 0, 1 above, ``x2`` at 0."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    left, right = _in_floats(ctx, *arguments(ctx, "x1", "x2"))
     b, zero = ctx.b, ctx.b.scalar(0.0, left)
     above = b.op("select", b.op("greater", left, zero), b.scalar(1.0, left), right)
     return b.op("select", b.op("less", left, zero), zero, above)
@@ -353,9 +372,11 @@ def lower_heaviside(ctx: Context, *inputs: Value) -> Value:
 
 @lowers("ops.Ldexp")
 def lower_ldexp(ctx: Context, *inputs: Value) -> Value:
-    """``x1 * 2^x2``."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
-    return ctx.b.op("mul", left, ctx.b.op("pow", ctx.b.scalar(2.0, left), right))
+    """``x1 * 2^x2``; 0 and the infinities stay what they are."""
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    b = ctx.b
+    kept = b.op("logical_or", b.op("isinf", left), b.op("equal", left, b.scalar(0.0, left)))
+    return b.op("select", kept, left, b.op("mul", left, b.op("pow", b.scalar(2.0, left), right)))
 
 
 @lowers("ops.Isclose", "ops.AllClose")

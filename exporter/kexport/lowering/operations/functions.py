@@ -17,8 +17,7 @@ from kexport.lowering.operations.operands import (
     full,
     only,
     option,
-    promoted,
-    tensor,
+    promoted_tensors,
 )
 from kexport.lowering.registry import Context, lowers
 
@@ -92,9 +91,7 @@ def lower_i0(ctx: Context, *inputs: Value) -> Value:
     outer = _chebyshev(ctx, b.op("sub", b.op("div", b.scalar(16.0, a), high), b.scalar(1.0, a)), far)
     outer = b.op("div", outer, b.op("sqrt", high))
     chosen = b.op("select", b.op("less_equal", a, eight), inner, outer)
-    # Half the exponential before and half after: what the whole would overflow in, the product may not.
-    half = b.op("exp", b.op("mul", a, b.scalar(0.5, a)))
-    return b.op("mul", b.op("mul", chosen, half), half)
+    return b.op("mul", chosen, b.op("exp", a))
 
 
 def _scaled_i0(x: Array) -> Array:
@@ -118,7 +115,7 @@ _EUCLID_STEPS: Final = {8: 13, 16: 24, 32: 47, 64: 93}
 def lower_gcd(ctx: Context, *inputs: Value) -> Value:
     """The greatest common divisor, by Euclid: ``(a, b)`` becomes ``(b, a mod b)`` until b is 0. ``Lcm``: ``a * (b // gcd)``."""
     # A number is a tensor of int32 here (tf.convert_to_tensor), whatever the other's dtype.
-    left, right = promoted(ctx, *(tensor(ctx, item) for item in arguments(ctx, "x1", "x2")))
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"))
     if not dtypes.is_integer(left.dtype):
         raise ctx.error(f"It takes integers. Received: {left.dtype}")
     b = ctx.b
@@ -161,7 +158,7 @@ def lower_imag(ctx: Context, *inputs: Value) -> Value:
 def lower_nextafter(ctx: Context, *inputs: Value) -> Value:
     """``x1``, or NaN where x2 is: Keras on TensorFlow takes the float64 after x1, which is x1 again once it is rounded to the
     result's dtype."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"), also=("float",))
     if left.dtype == "float64":
         raise ctx.error("Neighbours of float64 numbers can't be had. Received: float64", hint="Use float32.")
     b = ctx.b

@@ -15,6 +15,7 @@ from kexport.lowering.operations.operands import (
     only,
     option,
     promoted,
+    promoted_tensors,
     reshaped,
     sliced,
     tensor,
@@ -29,7 +30,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def _multiplied(ctx: Context, *items: Any, of_int8: str = "int8") -> tuple[list[Value], str]:
     """The operands in a float dtype, and the dtype of the result; ``of_int8`` where all are int8."""
-    values = promoted(ctx, *items)
+    values = promoted_tensors(ctx, *items)
     dtype = values[0].dtype
     if all(isinstance(item, Value) and item.dtype == "int8" for item in items):
         dtype = of_int8
@@ -100,7 +101,7 @@ def lower_tensordot(ctx: Context, *inputs: Value) -> Value:
 @lowers("ops.Outer", "ops.Kron")
 def lower_outer(ctx: Context, *inputs: Value) -> Value:
     """``Outer``: every product of an element of x1 and one of x2, (n, m). ``Kron``: the same laid out block by block."""
-    left, right = promoted(ctx, *arguments(ctx, "x1", "x2"))
+    left, right = promoted_tensors(ctx, *arguments(ctx, "x1", "x2"))
     if ctx.layer.class_name == "Outer":
         column = ctx.b.op("expand_dims", flattened(ctx, left), axes=(1,))
         return ctx.b.op("mul", column, ctx.b.op("expand_dims", flattened(ctx, right), axes=(0,)))

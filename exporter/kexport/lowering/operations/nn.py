@@ -195,7 +195,9 @@ def lower_normalize(ctx: Context, *inputs: Value) -> Value:
         norm = vector_norm(ctx, x, axes, order, keepdims=True)
         return b.op("div", x, b.op("maximum", norm, b.scalar(floor, x)))
     total = b.op("reduce_sum", b.op("square", x), axes=axes, keepdims=True)
-    return b.op("mul", x, b.op("minimum", b.op("rsqrt", total), b.scalar(1 / floor, x)))
+    # In float16 the bound is infinite, and the root of 0 stays so.
+    bound = 1 / floor if x.dtype != "float16" or 1 / floor < float(np.finfo(np.float16).max) else math.inf
+    return b.op("mul", x, b.op("minimum", b.op("rsqrt", total), b.scalar(bound, x)))
 
 
 @lowers("ops.DotProductAttention")

@@ -105,6 +105,12 @@ def promoted(ctx: Context, *items: Any, also: tuple[str, ...] = ()) -> list[Valu
     return [tensor(ctx, item, dtype) for item in items]
 
 
+def promoted_tensors(ctx: Context, *items: Any, also: tuple[str, ...] = ()) -> list[Value]:
+    """The same where Keras makes tensors of numbers first (``convert_to_tensor``): they count as int32 and float32, and yield to
+    nothing."""
+    return promoted(ctx, *(tensor(ctx, item) for item in items), also=also)
+
+
 def as_float(ctx: Context, item: Any) -> Value:
     """``item`` in the float dtype that Keras computes functions such as ``sin`` in: its own, else float32."""
     return promoted(ctx, item, also=("float",))[0]

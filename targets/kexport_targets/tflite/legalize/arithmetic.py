@@ -208,6 +208,13 @@ def isfinite(node: Node, rewriter: Rewriter) -> Value:
     return b.op("less", b.op("abs", x), b.scalar(math.inf, x))
 
 
+@legalizes("floor_div")
+def floor_div(node: Node, rewriter: Rewriter) -> Value | None:
+    """``floor(a / b)`` of floats: FLOOR_DIV fails where b is 0 (floor_div.cc, EvalImpl)."""
+    b = rewriter.builder
+    return b.op("floor", b.op("div", *node.inputs)) if dtypes.is_float(node.input(0).dtype) else None
+
+
 @legalizes("logical_xor")
 def logical_xor(node: Node, rewriter: Rewriter) -> Value:
     """``a != b``."""
