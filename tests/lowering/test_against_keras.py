@@ -6,55 +6,16 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kexport.ir.evaluate import evaluate
 from kexport.loading import load
 from kexport.lowering import lower
 from kexport.lowering.activations import FUNCTIONS
+from lowering.live_model import check
 from lowering.one_layer import keras
 from support.comparing import assert_close
-
-RNG = np.random.default_rng(7)
-
-
-def inputs_of(model, samples):
-    arrays = []
-    for tensor in model.inputs:
-        shape = (samples, *(5 if dim is None else dim for dim in tensor.shape[1:]))
-        if "float" in tensor.dtype:
-            arrays.append(RNG.normal(0, 1.5, shape).astype(tensor.dtype))
-        else:
-            arrays.append(RNG.integers(0, 2 if tensor.dtype == "bool" else 7, shape).astype(tensor.dtype))
-    return arrays
-
-
-def randomise(model):
-    for weight in model.weights:
-        if weight.name in ("count", "seed_generator_state"):
-            continue
-        values = RNG.normal(0, 1, weight.shape)
-        weight.assign(np.abs(values) + 0.1 if "variance" in weight.name else values)
-    for layer in model.layers:
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()  # Normalization computes with copies of its weights
-
-
-def check(make, *shapes, dtype="float32", samples=3):
-    """The model ``make(layers)(inputs)`` computes in the graph what it does in Keras, with a batch left open."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tensors = [keras().Input(shape, dtype=dtype) for shape in shapes]
-        made = make(keras().layers)
-        model = keras().Model(tensors, made(tensors if len(tensors) > 1 else tensors[0]))
-        randomise(model)
-        arrays = inputs_of(model, samples)
-        wanted = np.asarray(model(arrays if len(arrays) > 1 else arrays[0], training=False))
-    graph = lower(load(model), batch=None)
-    (computed,) = evaluate(graph, arrays)
-    assert_close(computed, wanted)
-    return graph
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -163,6 +124,9 @@ def test_relu_with_any_arguments(negative_slope, max_value, threshold):
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.data())
 def test_layer_normalization_over_any_axes(shape, data):
     axes = data.draw(st.lists(st.integers(1, len(shape)), min_size=1, unique=True))
+    assume(
+        np.prod([shape[axis - 1] for axis in axes]) > 1
+    )  # of one element alone nothing is left but rounding errors
     scale, center, rms = data.draw(st.booleans()), data.draw(st.booleans()), data.draw(st.booleans())
     check(
         lambda layers: layers.LayerNormalization(

@@ -126,13 +126,19 @@ def _rms(ctx: Context, x: Value, axes: tuple[int, ...], epsilon: float) -> Value
 
 @lowers("RMSNormalization")
 def lower_rms_normalization(ctx: Context, x: Value) -> Value:
-    """``x / sqrt(mean(x^2) + epsilon) * scale`` over ``axis``."""
+    """``x / sqrt(mean(x^2) + epsilon) * scale`` over ``axis``.
+
+    The scale has the lengths of ``axis`` but is multiplied as it is: over the last dimensions, whichever ``axis`` names
+    (``_rms_normalization``, keras/src/ops/nn.py, 3.15).
+    """
     axes = normalized_axes(ctx, ctx.layer.config.get("axis", -1), x.rank)
     dtype = _float_of(x)
     result = _rms(ctx, _cast(ctx, x, dtype), axes, number(ctx, "epsilon", 1e-6))
-    return _cast(
-        ctx, ctx.b.op("mul", result, _parameter(ctx, "scale", _spread(x, axes), dtype)), ctx.compute_dtype
-    )
+    shape = ctx.stored_weight("scale").shape
+    pairs = zip(reversed(shape), reversed(x.shape), strict=False)
+    if len(shape) >= x.rank or not all(length in (1, dim) for length, dim in pairs):
+        raise ctx.error(f"Its scale {shape} is multiplied over the last dimensions. Received: {x.type}")
+    return _cast(ctx, ctx.b.op("mul", result, _parameter(ctx, "scale", shape, dtype)), ctx.compute_dtype)
 
 
 @lowers("UnitNormalization")
