@@ -204,7 +204,7 @@ def embedding(reader, **arguments):
 
 
 def test_a_mask_is_refused_only_where_a_layer_reads_it():
-    with pytest.raises(LoweringError, match="its input has a mask"):
+    with pytest.raises(LoweringError, match="Its mask broadcasts to its input"):
         lower(embedding("Softmax", axis=-1))
     lower(embedding("Flatten"))
 

@@ -26,6 +26,10 @@ CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 """What the group of a model's layers is called: by Keras 3, and by Keras 2.12 to 2.15."""
 
 
+_STACKS = {"cell": ("cells", "cell/cells"), "step": ("layers",)}
+"""What the containers of stacked cells and of a Pipeline's layers are called."""
+
+
 def is_keras3(root: Group) -> bool:
     """Whether a weights file has this layout."""
     return any(name in {*CONTAINERS, "vars"} for name in root.names())
@@ -69,10 +73,9 @@ def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Conte
     if layer.model is not None:
         _model(layer.model, group, assigned, ctx)
         return
-    cells: dict[str, int] = {}
-    for role, child in layer.children.items():
-        place = _cell_place(child, cells, group) if role.startswith("cell_") else role
-        _layer(child, group.group(place) if group is not None else None, assigned, ctx)
+    for child, place in child_places(layer):
+        held = [inner for name in place if group is not None and (inner := group.group(name)) is not None]
+        _layer(child, held[0] if held else None, assigned, ctx)
     variables = variables_of(layer)
     if variables is None:
         found = _numbered(group)
@@ -89,10 +92,17 @@ def _layer(layer: LayerSpec, group: Group | None, assigned: Assigned, ctx: Conte
         assigned[layer.path] = weights
 
 
-def _cell_place(cell: LayerSpec, counts: dict[str, int], group: Group | None) -> str:
-    """Where one of several stacked cells is kept: in a container of its own, again by class and counter."""
-    base = "cells" if group is None or group.group("cells") is not None else "cell/cells"
-    return f"{base}/{_counted(snake_case(cell.class_name), counts)}"
+def child_places(layer: LayerSpec) -> Iterator[tuple[LayerSpec, tuple[str, ...]]]:
+    """The layers inside a layer, each with where below it they may be kept: several of them in a container of their own, again by class and
+    counter."""
+    counts: dict[str, int] = {}
+    for role, child in layer.children.items():
+        kind = role.partition("_")[0]
+        if kind in _STACKS and role != kind:
+            name = _counted(snake_case(child.class_name), counts)
+            yield child, tuple(f"{container}/{name}" for container in _STACKS[kind])
+        else:
+            yield child, (role,)
 
 
 def _counted(name: str, counts: dict[str, int]) -> str:

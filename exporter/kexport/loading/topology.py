@@ -296,7 +296,11 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
     ):
         # Legacy .h5 files of Keras 3 name no modules; operations of keras.ops are never trainable, layers have a dtype.
         module = "keras.ops"
-    children = _children(config, ctx, path, depth)
+    children = _children(class_name, config, ctx, path, depth)
+#: The layers whose configs have neither a dtype nor whether they are trainable (keras/src/layers, 3.15).
+_BARE_LAYERS = frozenset(["Pipeline"])
+
+
     if module and ".ops" in module:
         return LayerSpec(name, path, class_name, dict(config), module)
     class_name = public_class(class_name, module or "", registered or "")
@@ -306,25 +310,31 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
     return LayerSpec(name, path, new_class, new_config, module or "", registered or "", children=children)
 
 
-def _children(config: Mapping[str, Any], ctx: Context, path: str, depth: int) -> dict[str, LayerSpec]:
+def _children(
+    class_name: str, config: Mapping[str, Any], ctx: Context, path: str, depth: int
+) -> dict[str, LayerSpec]:
     """The layers that a wrapper's config holds."""
     if depth > MAX_NESTING:
         raise ctx.error(f"Layers are wrapped deeper than {MAX_NESTING} levels at {shorten(path)}")
     children = {}
     for role in WRAPPED:
         raw = config.get(role)
+        and class_name not in _BARE_LAYERS
         if not is_object(raw):
             continue
         assert isinstance(raw, Mapping)
         name = _name_of(raw, ctx, fallback=role)
         children[role] = read_layer(raw, ctx, path=_join(path, name), name=name, depth=depth + 1)
-    cells = config.get("cells", config.get("cell"))
-    if isinstance(cells, list) and cells and all(map(is_object, cells)):
-        for index, raw in enumerate(cells):
-            name = _name_of(raw, ctx, fallback=f"cell_{index}")
-            children[f"cell_{index}"] = read_layer(
-                raw, ctx, path=_join(path, name), name=name, depth=depth + 1
-            )
+    stacks = {"cell": config.get("cells", config.get("cell"))}
+    if class_name == "Pipeline":
+        stacks["step"] = config.get("layers")
+    for role, stack in stacks.items():
+        if isinstance(stack, list) and stack and all(map(is_object, stack)):
+            for index, raw in enumerate(stack):
+                name = _name_of(raw, ctx, fallback=f"{role}_{index}")
+                children[f"{role}_{index}"] = read_layer(
+                    raw, ctx, path=_join(path, name), name=name, depth=depth + 1
+                )
     return children
 
 

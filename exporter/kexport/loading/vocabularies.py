@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from kexport.loading.archive import Archive
 from kexport.loading.context import Context, shorten
 from kexport.loading.hdf5 import Group
-from kexport.loading.keras3_h5 import CONTAINERS, numbered_places
+from kexport.loading.keras3_h5 import CONTAINERS, child_places, numbered_places
 from kexport.loading.spec import LayerSpec, ModelSpec
 
 _CLASSES = frozenset(["IntegerLookup"])
@@ -78,8 +78,8 @@ def _layer(layer: LayerSpec, places: list[str], find: _Find) -> LayerSpec:
     if not layer.children:
         return layer
     children = {
-        role: _layer(child, [f"{place}/{role}" for place in places], find)
-        for role, child in layer.children.items()
+        role: _layer(child, [f"{place}/{name}" for place in places for name in names], find)
+        for role, (child, names) in zip(layer.children, child_places(layer), strict=True)
     }
     return replace(layer, children=children)
 

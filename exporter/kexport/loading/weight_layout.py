@@ -129,11 +129,16 @@ def _affine(config: Config) -> list[Variable]:
 
 
 def _batch_normalization(config: Config) -> list[Variable]:
-    moving = [
-        Variable("moving_mean", (None,), trainable=False),
-        Variable("moving_variance", (None,), trainable=False),
-    ]
-    return [*(Variable(v.name, (None,)) for v in _affine(config)), *moving]
+    """Over several axes, and in virtual batches, Keras 2's variables have the input's rank; with ``renorm`` it has more of them
+    (tf_keras/src/layers/normalization/batch_normalization.py, 2.21)."""
+    axis = config.get("axis")
+    several = isinstance(axis, list | tuple) and len(axis) > 1
+    shape = None if several or config.get("virtual_batch_size") is not None else (None,)
+    names = ["moving_mean", "moving_variance"]
+    if config.get("renorm"):
+        names += ["moving_stddev", "renorm_mean", "renorm_stddev"]
+    moving = [Variable(name, shape, trainable=False) for name in names]
+    return [*(Variable(v.name, shape) for v in _affine(config)), *moving]
 
 
 def _layer_normalization(config: Config) -> list[Variable]:
@@ -214,13 +219,13 @@ def _additive_attention(config: Config) -> list[Variable]:
     return [Variable("scale", (None,))] if config.get("use_scale", True) else []
 
 
-_PROJECTIONS = {"query": "query_dense", "key": "key_dense", "value": "value_dense"}
-
-
 def _projections(config: Config, output: str) -> list[Variable]:
+    # In the order in which `build` makes them.
     holders = {
-        **_PROJECTIONS,
+        "query": "query_dense",
+        "key": "key_dense",
         **({"gate": "gate_dense"} if config.get("use_gate") else {}),
+        "value": "value_dense",
         "attention_output": output,
     }
     made = []

@@ -32,3 +32,13 @@ def lower_foreign(ctx: Context, *inputs: Value) -> Value:
         f"It wraps {_FRAMEWORKS[ctx.layer.class_name]}, which is code of its own and no Keras layers",
         hint="Build the same computation from Keras layers, load its weights into them, and export that model.",
     )
+
+
+@lowers("DenseFeatures")
+def lower_dense_features(ctx: Context, *inputs: Value) -> Value:
+    """Refused: its feature columns are objects of TensorFlow's, of which a file has no more than the names of their classes."""
+    raise ctx.error(
+        "Its feature columns are TensorFlow's own objects and no Keras layers",
+        hint="Build the columns from Keras layers (Hashing, IntegerLookup, Discretization, CategoryEncoding, Embedding, Concatenate), and "
+        "save that model.",
+    )

@@ -16,7 +16,7 @@ from kexport.errors import LoweringError
 from kexport.ir import Builder, Value
 from kexport.loading.spec import LayerSpec, Provenance
 
-#: Their result depends on the mask, and how is not lowered.
+#: Inside a wrapper their result depends on a mask in a way that is not lowered.
 UNLOWERED = frozenset(["Softmax"])
 
 #: Join the masks of their inputs.
@@ -80,8 +80,10 @@ class Masks:
         return value
 
     def before(self, layer: LayerSpec, inputs: Sequence[Value]) -> None:
-        """Raise :class:`LoweringError` when ``layer`` would read a mask in a way that is not lowered."""
-        classes = [layer.class_name, *(child.class_name for child in layer.children.values())]
+        """Raise :class:`LoweringError` when a layer that ``layer`` wraps would read a mask in a way that is not lowered."""
+        if layer.class_name == "Pipeline":
+            return  # its layers are called one by one
+        classes = [child.class_name for child in layer.children.values()]
         if any(self.of(value) is not None for value in inputs) and not UNLOWERED.isdisjoint(classes):
             raise LoweringError(
                 f"Layer {layer.path!r} ({layer.class_name}): its input has a mask, and how this layer reads it is not lowered.",

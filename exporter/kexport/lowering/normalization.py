@@ -44,7 +44,7 @@ def lower_batch_normalization(ctx: Context, x: Value) -> Value:
     axes = normalized_axes(ctx, ctx.layer.config.get("axis", -1), x.rank)
     channels = tuple(x.shape[axis] for axis in axes)
     mean, variance = ctx.stored_weight("moving_mean"), ctx.stored_weight("moving_variance")
-    if mean.shape != channels or variance.shape != channels:
+    if not dims.is_static(channels) or {mean.size, variance.size} != {dims.product(channels)}:
         raise ctx.error(
             f"Its statistics have the shape {channels} of axis {axes}. Received: {mean.shape} and {variance.shape}"
         )
@@ -58,7 +58,8 @@ def lower_batch_normalization(ctx: Context, x: Value) -> Value:
         if gamma is not None:
             scale = scale * gamma.numpy()
         offset = -mean.numpy().astype(np.float64) * scale
-        return np.stack([scale, offset if beta is None else offset + beta.numpy()]).astype(dtype)
+        whole = np.stack([scale, offset if beta is None else offset + beta.numpy()])
+        return whole.reshape(2, *(int(str(size)) for size in channels)).astype(dtype)
 
     folded = _once(fold)
     shape = _broadcast_shape(x, axes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kexport.ir import Value, dims
-from kexport.lowering.arguments import integer
+from collections.abc import Mapping, Sequence
+
+from kexport.ir import Value
 from kexport.lowering.registry import Context, lowers
 
 
@@ -40,9 +41,11 @@ def lower_identity(ctx: Context, x: Value) -> Value:
 #: They cast their input to the compute dtype before they ask whether they are training; the others leave integers alone
 #: (keras/src/layers/preprocessing/image_preprocessing, Keras 3.15).
 _CASTING = (
+    "AugMix",
     "CutMix",
     "RandAugment",
     "RandomElasticTransform",
+    "RandomErasing",
     "RandomFlip",
     "RandomGaussianBlur",
     "RandomPerspective",
@@ -57,13 +60,13 @@ _CASTING = (
 
 @lowers(
     *_CASTING,
-    "AugMix",
+    "Equalization",
+    "MaxNumBoundingBoxes",
     "MixUp",
     "RandomBrightness",
     "RandomColorDegeneration",
     "RandomColorJitter",
     "RandomContrast",
-    "RandomErasing",
     "RandomGrayscale",
     "RandomHeight",
     "RandomHue",
@@ -72,25 +75,18 @@ _CASTING = (
     "RandomSaturation",
     "RandomWidth",
 )
-def lower_augmentation(ctx: Context, x: Value) -> Value:
+def lower_augmentation(ctx: Context, x: Value, *more: Value) -> Value:
     """``x``; cast to the compute dtype where Keras does (Keras 2: always)."""
-    refuse_training(ctx)
+    images_alone(ctx, more)
     casts = ctx.layer.class_name in _CASTING or ctx.provenance.keras_major == 2
     return ctx.b.op("cast", x, dtype=ctx.compute_dtype) if casts and x.dtype != ctx.compute_dtype else x
 
 
-@lowers("RandomCrop")
-def lower_random_crop(ctx: Context, x: Value) -> Value:
-    """``x``, when it has the cropped size already.
-
-    Otherwise Keras 2 resizes at inference, and Keras 3 returns an image that is not of the size it announces.
-    """
+def images_alone(ctx: Context, more: Sequence[Value]) -> None:
+    """Raise when the layer is called in training, or on a dict of images with labels, masks or boxes."""
     refuse_training(ctx)
-    first = ctx.layer.config.get("data_format") == "channels_first"
-    size = x.shape[2:4] if first else x.shape[1:3]
-    if size != (integer(ctx, "height"), integer(ctx, "width")):
+    if more or (ctx.args and isinstance(ctx.args[0], Mapping)):
         raise ctx.error(
-            f"At inference it is lowered for images of its own size only. Received: {dims.format_shape(x.shape)}",
-            hint="Replace it by a Resizing or CenterCrop layer before the model is saved.",
+            "It is lowered for images alone, not for a dict of images with labels, masks or boxes",
+            hint="Call it on the images alone, and prepare what goes with them before the model.",
         )
-    return ctx.b.op("cast", x, dtype=ctx.compute_dtype) if x.dtype != ctx.compute_dtype else x

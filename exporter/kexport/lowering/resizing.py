@@ -1,14 +1,15 @@
-"""Resizing and CenterCrop, and the resampling that UpSampling2D shares with them."""
+"""Resizing, CenterCrop and RandomCrop, and the resampling that UpSampling2D shares with them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kexport.ir import Value, dtypes
+from kexport.ir import Value, dims, dtypes
 from kexport.ir.dims import Dim
 from kexport.lowering.axes import multiply_axis
 from kexport.lowering.geometry import data_format, spatial_of
 from kexport.lowering.registry import Context, lowers
+from kexport.lowering.regularization import images_alone
 from kexport.lowering.resampling import METHODS, resampling_matrix
 
 _BIND = "Give these dimensions a length when exporting."
@@ -43,11 +44,13 @@ def resize_image(
     """
     if method != "nearest" and method not in METHODS:
         raise ctx.error(f"interpolation is one of {sorted(('nearest', *METHODS))}. Received: {method!r}")
-    axes = spatial_of(ctx, x, 2)
+    axes, whole = spatial_of(ctx, x, 2), dtypes.is_integer(x.dtype)
     if method != "nearest" and not dtypes.is_float(x.dtype):
         x = ctx.b.op("cast", x, dtype="float32")
     if tuple(x.shape[axis] for axis in axes) == size:
         return ctx.b.op("identity", x)
+    if method == "bilinear" and not antialias and whole and dims.is_static((*x.shape[1:], *size)):
+        return _interpolated(ctx, x, size)
     if method == "nearest" or (method == "bilinear" and not antialias):
         return ctx.b.op("resize", x, size=size, method=method, data_format=data_format(ctx))
     lengths = known_lengths(ctx, x, f"interpolation {method!r}")
@@ -59,6 +62,28 @@ def resize_image(
         if length != wanted or method in ("gaussian", "mitchellcubic"):
             matrix = resampling_matrix(method, length, wanted, antialias=antialias, tabulated=tabulated)
             x = multiply_axis(ctx, x, matrix, axis)
+    return x
+
+
+def _interpolated(ctx: Context, x: Value, size: tuple[Dim, Dim]) -> Value:
+    """Bilinear, in the order in which TensorFlow computes it: along rows first, ``low + (high - low) * share`` (``compute_lerp`` in
+    tensorflow/core/kernels/image/resize_bilinear_op.cc, 2.21).
+
+    Pixels that are integers often come to lie between two integers, where the order decides to which they are rounded.
+    """
+    b = ctx.b
+    for axis, wanted in reversed([*zip(spatial_of(ctx, x, 2), size, strict=True)]):
+        length, count = int(str(x.shape[axis])), int(str(wanted))
+        if length == count:
+            continue
+        scale = np.float32(length) / np.float32(count)
+        where = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+        below = np.floor(where)
+        share = (where - below).reshape([-1 if i == axis else 1 for i in range(axis, 4)])
+        ends = (np.clip(below + step, 0, length - 1) for step in (0, 1))
+        low, high = (b.op("gather", x, b.constant(end, "int32", name="pixels"), axis=axis) for end in ends)
+        part = b.op("mul", b.op("sub", high, low), b.constant(share, x.dtype, name="share"))
+        x = b.op("add", low, part)
     return x
 
 
@@ -74,10 +99,15 @@ def _cut(ctx: Context, x: Value, starts: tuple[int, int], size: tuple[int, int])
 def crop_to_ratio(ctx: Context, x: Value, size: tuple[int, int]) -> Value:
     """The largest central part of ``x`` with the ratio of ``size``; lengths and starts are rounded down (``resize`` in
     keras/src/backend/tensorflow/image.py, v3.15, and ``smart_resize`` in keras/src/utils/image_utils.py)."""
-    height, width = known_lengths(ctx, x, "Cropping to a ratio")
+    return _cut(ctx, x, *_ratio_window(known_lengths(ctx, x, "Cropping to a ratio"), size))
+
+
+def _ratio_window(lengths: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where the largest central part with the ratio of ``size`` starts, and its lengths."""
+    height, width = lengths
     tall = max(min(height, width * size[0] // size[1]), 1)
     wide = max(min(width, height * size[1] // size[0]), 1)
-    return _cut(ctx, x, ((height - tall) // 2, (width - wide) // 2), (tall, wide))
+    return ((height - tall) // 2, (width - wide) // 2), (tall, wide)
 
 
 def pad_to_ratio(ctx: Context, x: Value, size: tuple[int, int], value: float) -> Value:
@@ -144,3 +174,28 @@ def center_crop(ctx: Context, *inputs: Value) -> Value:
     if height >= size[0] and width >= size[1]:
         return _cut(ctx, x, ((height - size[0]) // 2, (width - size[1]) // 2), size)
     return resize_image(ctx, crop_to_ratio(ctx, x, size), size, "bilinear")
+
+
+@lowers("RandomCrop")
+def lower_random_crop(ctx: Context, x: Value, *more: Value) -> Value:
+    """At inference, by version: Keras 2 and 3.0 to 3.5 take the largest central part with the ratio of ``height`` and ``width`` and resize it
+    to them; 3.6 and 3.7 take what of that size begins where that part does; since 3.8 the images stay as they are, whatever size the
+    layer announces."""
+    images_alone(ctx, more)
+    if _version(ctx) >= (3, 8) or ctx.provenance.keras_major == 0:
+        return x
+    x = x if x.dtype == ctx.compute_dtype else ctx.b.op("cast", x, dtype=ctx.compute_dtype)
+    size = _target(ctx)
+    if _version(ctx) < (3, 6):
+        return resize_image(ctx, crop_to_ratio(ctx, x, size), size, "bilinear")
+    lengths = known_lengths(ctx, x, "RandomCrop")
+    starts = _ratio_window(lengths, size)[0]
+    left = [min(n, length - start) for n, length, start in zip(size, lengths, starts, strict=True)]
+    return resize_image(ctx, _cut(ctx, x, starts, (left[0], left[1])), size, "bilinear")
+
+
+def _version(ctx: Context) -> tuple[int, ...]:
+    """The first two numbers of the version that wrote the model; what says only its major one is of its last."""
+    parts = ctx.provenance.keras_version.removesuffix("-tf").split(".")[:2]
+    numbers = tuple(int(part) for part in parts if part.isdecimal())
+    return numbers if len(numbers) == 2 else (*numbers[:1], 99)

@@ -35,6 +35,15 @@ def lower_wrapper(ctx: Context, *inputs: Value) -> list[Value]:
     return ctx.lower_layer(_child(ctx), list(inputs), {})
 
 
+@lowers("Pipeline")
+def lower_pipeline(ctx: Context, x: Value) -> list[Value]:
+    """One layer after the other."""
+    values = [x]
+    for child in ctx.layer.children.values():
+        values = ctx.lower_layer(child, values, {})
+    return values
+
+
 @lowers("Masking")
 def lower_masking(ctx: Context, x: Value) -> Value:
     """``x`` with the steps that are ``mask_value`` throughout set to 0; the mask has the others."""

@@ -13,6 +13,8 @@ def _dense() -> Iterable[Case]:
     yield layer_case("Dense", "relu-nobias", (7,), units=5, use_bias=False, activation="relu")
     yield layer_case("Dense", "rank3-softmax", (4, 7), units=5, activation="softmax")
     yield layer_case("Dense", "rank5", (2, 3, 2, 7), units=3, activation="tanh")
+    yield layer_case("EinsumDense", "heads", (4, 7), equation="abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de", bias_initializer="random_normal")
+    yield layer_case("EinsumDense", "dots-relu", (4, 7), equation="...x,xy->...y", output_shape=5, activation="relu")
     yield layer_case("Dense", "dynamic-time", (None, 7), units=5, activation="gelu")
 
 
@@ -56,6 +58,7 @@ def _reshaping() -> Iterable[Case]:
     yield layer_case("Reshape", "unknown", (3, 4), target_shape=(-1, 2))
     yield layer_case("Reshape", "dynamic", (None, 4), target_shape=(-1, 2))
     yield layer_case("Permute", "plain", (3, 4, 2), dims=(3, 1, 2))
+    yield layer_case("Masking", "masked", (5, 6), mask_value=0.5)
     yield layer_case("RepeatVector", "plain", (5,), n=3)
 
 

@@ -11,6 +11,10 @@ def _pools() -> Iterable[Case]:
     for rank, shape in ((1, (11, 4)), (2, (9, 8, 4)), (3, (6, 7, 5, 4))):
         first = (shape[-1], *shape[:-1])
         for kind in ("Max", "Average"):
+            adaptive, lengths = f"Adaptive{kind}Pooling{rank}D", (4, 3, 2)[:rank]
+            yield layer_case(adaptive, "sizes", shape, only=K3, output_size=lengths)
+            yield layer_case(adaptive, "int", shape, only=K3, output_size=2)
+            yield layer_case(adaptive, "channels_first", first, only=K3, output_size=lengths, data_format="channels_first")
             name = f"{kind}Pooling{rank}D"
             yield layer_case(name, "default", shape, pool_size=2)
             yield layer_case(name, "same", shape, pool_size=3, strides=2, padding="same")

@@ -119,7 +119,8 @@ def _hash_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 def hash_bucket(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """The hash of each integer's decimal text mod ``buckets``, in int64: FarmHash's Fingerprint64, or SipHash-2-4 under ``key``
     (two integers). ``tf.strings.to_hash_bucket_fast`` and ``_strong`` of ``tf.as_string(x)``."""
-    buckets, key = attrs["buckets"], attrs["key"]
+    buckets: int = attrs["buckets"]
+    key = attrs["key"]
 
     def bucket(number: int) -> int:
         text = str(number).encode()
