@@ -29,6 +29,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def model_sha256(path: Path, parts: Sequence[Path] = ()) -> str:
+    """The SHA-256 of a model's file; of a folder, or of a file with ``parts`` beside it, that of what ``sha256sum`` prints for all
+    of them in the order of their names."""
+    folder, files = path.parent, [path, *parts]
+    if path.is_dir():
+        folder, files = path, [file for file in path.rglob("*") if file.is_file()]
+    if len(files) == 1 and not path.is_dir():
+        return file_sha256(path)
+    names = sorted((file.relative_to(folder).as_posix(), file) for file in files)
+    lines = "".join(f"{file_sha256(file)}  {name}\n" for name, file in names)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def file_entry(folder: Path, path: Path) -> dict[str, Any]:
     """A file of the export: its path in ``folder``, size and SHA-256."""
     return {

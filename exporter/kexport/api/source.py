@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kexport.api.code import CustomObjects, OwnKeras, code_of
-from kexport.api.manifest import file_sha256
+from kexport.api.manifest import file_sha256, model_sha256
 from kexport.api.results import ModelInfo
 from kexport.errors import CodeModelError, UsageError
 from kexport.ir import Graph
-from kexport.loading import load
+from kexport.loading import load, shards_of
 from kexport.loading.live import provenance_of
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
 from kexport.loading.traced import read_around
@@ -75,7 +75,7 @@ class Source:
             name=self.spec.name,
             class_name=self.spec.class_name,
             file=self.path.name if self.path else "",
-            sha256=file_sha256(self.path) if self.path else "",
+            sha256=model_sha256(self.path) if self.path else "",
             keras_version=who.keras_version,
             backend=who.backend,
             library=who.library,
@@ -83,7 +83,7 @@ class Source:
             layers=sum(1 for _ in self.spec.walk()),
             parameters=self.spec.parameters,
             weights_file=self.weights.name if self.weights else "",
-            weights_sha256=file_sha256(self.weights) if self.weights else "",
+            weights_sha256=model_sha256(self.weights, shards_of(self.weights)) if self.weights else "",
         )
 
 

@@ -15,19 +15,21 @@ from typing import Any
 
 from kexport.errors import UsageError
 from kexport.loading import keras3_h5, legacy_h5
-from kexport.loading.archive import CONFIG, METADATA, WEIGHTS, Archive
+from kexport.loading.archive import CONFIG, METADATA, WEIGHTS, Archive, Contents
 from kexport.loading.backend_order import is_mirrored_by_theano, normalized, takes_reset_gates_for_input
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
+from kexport.loading.folder import Folder
 from kexport.loading.hdf5 import Group, Store
 from kexport.loading.keras1 import SILENT, orderings_of
 from kexport.loading.live import is_live, provenance_of, read_live
+from kexport.loading.shards import is_shard_map, shard_files, shards
 from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, Provenance, TensorRef, samples_corners
 from kexport.loading.topology import read_model
 from kexport.loading.vocabularies import with_saved_vocabularies
 from kexport.loading.weights import Assigned, with_weights
 
-__all__ = ["BACKENDS", "CallSpec", "LayerSpec", "ModelSpec", "Provenance", "TensorRef", "load"]
+__all__ = ["BACKENDS", "CallSpec", "LayerSpec", "ModelSpec", "Provenance", "TensorRef", "load", "shards_of"]
 
 BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch", "openvino")
 """What a Keras model may have been trained on."""
@@ -64,8 +66,9 @@ def load(
     """The description of a model, its weights read when they are asked for.
 
     Args:
-        source: a ``.h5``/``.hdf5`` or ``.keras`` file (told by its content), a ``model.json``, or a live ``keras.Model``.
-        weights: the weights file of a ``model.json``.
+        source: a ``.h5``/``.hdf5`` or ``.keras`` file (told by its content), a ``.keras`` folder, a ``model.json``, or a live
+            ``keras.Model``.
+        weights: the weights file of a ``model.json``, or the JSON that maps sharded ones.
         input_shape: the shape of one sample, for a Sequential model that was saved without one.
         trained_on: the backend that the model was trained on, for Keras 1 files, which do not say.
 
@@ -87,8 +90,8 @@ def load(
     kind = kind_of(path)
     if weights is not None and kind != "json":
         raise UsageError(f"weights= goes with a model.json. Received: {path} holds its own weights")
-    if kind == "zip":
-        return _load_archive(path, asked)
+    if kind in {"zip", "folder"}:
+        return _load_keras(path, Folder(path) if kind == "folder" else Archive(path), asked)
     if kind == "hdf5":
         return _load_h5(path, asked)
     return _load_json(path, weights, asked)
@@ -123,8 +126,7 @@ def _notes(model: ModelSpec, ctx: Context) -> Iterator[str]:
         yield BILINEAR_NOTE
 
 
-def _load_archive(path: Path, asked: _Asked) -> ModelSpec:
-    archive = Archive(path)
+def _load_keras(path: Path, archive: Contents, asked: _Asked) -> ModelSpec:
     config = parse_json(archive.json_text(CONFIG), f"{path}: {CONFIG!r}")
     metadata = (
         parse_json(archive.json_text(METADATA), f"{path}: {METADATA!r}") if archive.has(METADATA) else {}
@@ -134,7 +136,7 @@ def _load_archive(path: Path, asked: _Asked) -> ModelSpec:
     ctx = asked.context(str(path), provenance)
     spec = read_model(config, ctx)
     if not archive.has(WEIGHTS):
-        raise ctx.error(f"The archive has no {WEIGHTS!r}")
+        raise ctx.error(f"The {'folder' if path.is_dir() else 'archive'} has no {WEIGHTS!r}")
     with contextlib.closing(archive.weights()) as store:
         assigned = keras3_h5.read_weights(spec, store.root(), ctx)
         spec = with_saved_vocabularies(spec, archive, store.root(), ctx)
@@ -184,16 +186,17 @@ def _provenance(version: str, backend: str, form: str) -> Provenance:
 
 def _load_json(path: Path, weights: str | Path | None, asked: _Asked) -> ModelSpec:
     record = read_json(path)
+    if is_shard_map(record):
+        raise UsageError(
+            f"{path} maps the weights of a model, and holds no model.",
+            hint="Give the model's JSON, and this file as its weights: kexport … model.json --weights model.weights.json.",
+        )
     if weights is None:
         raise UsageError(
             f"{path} holds a model without weights.",
             hint="Give its weights file: --weights model.weights.h5.",
         )
-    weights = Path(weights)
-    if kind_of(weights) != "hdf5":
-        raise UsageError(f"The weights of a model.json must be an HDF5 file. Received: {weights}")
-    with contextlib.closing(Store(weights, str(weights))) as store:
-        root = store.root()
+    with _weights_root(Path(weights)) as root:
         group = root.group("model_weights") or root
         said = record if isinstance(record, dict) else {}
         version, backend = said.get("keras_version"), said.get("backend")
@@ -209,8 +212,27 @@ def _load_json(path: Path, weights: str | Path | None, asked: _Asked) -> ModelSp
         elif keras3_h5.is_keras3(root):
             assigned = keras3_h5.read_weights(spec, root, ctx)
         else:
-            raise store.error("The file holds no Keras weights")
+            raise root.store.error("The file holds no Keras weights")
     return _finished(spec, assigned, ctx, path)
+
+
+def shards_of(weights: Path) -> list[Path]:
+    """The files with the weights that ``weights`` maps; none where it holds them itself."""
+    return shard_files(weights) if kind_of(weights) == "json" else []
+
+
+@contextlib.contextmanager
+def _weights_root(path: Path) -> Iterator[Group]:
+    """The root of a weights file, or of several that a JSON maps."""
+    kind = kind_of(path)
+    if kind == "json":
+        with shards(path) as root:
+            yield root
+        return
+    if kind != "hdf5":
+        raise UsageError(f"The weights of a model.json must be an HDF5 file. Received: {path}")
+    with contextlib.closing(Store(path, str(path))) as store:
+        yield store.root()
 
 
 def _guessed_version(root: Group) -> str:

@@ -8,7 +8,7 @@ import weakref
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from kexport.errors import ModelReadError, UnsafeModelError
 from kexport.loading.hdf5 import MAX_EXPANSION, SIGNATURE, Store
@@ -32,6 +32,22 @@ _UNREADABLE = (
     EOFError,
     zlib.error,
 )
+
+
+class Contents(Protocol):
+    """What a ``.keras`` model holds, whether it is an archive or a folder."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        ...
+
+    def json_text(self, name: str) -> str:
+        """The text of a file."""
+        ...
+
+    def weights(self) -> Store:
+        """The weights file."""
+        ...
 
 
 class Archive:

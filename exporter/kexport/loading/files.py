@@ -10,6 +10,7 @@ from typing import Any
 from kexport.errors import ModelReadError, UnsafeModelError
 from kexport.loading.archive import MAX_JSON_BYTES, TRUNCATED_HINT, decoded
 from kexport.loading.context import shorten
+from kexport.loading.folder import is_keras_folder
 from kexport.loading.hdf5 import SIGNATURE
 
 MAX_JSON_DEPTH = 400
@@ -19,11 +20,13 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def kind_of(path: Path) -> str:
-    """``hdf5``, ``zip`` or ``json``.
+    """``hdf5``, ``zip``, ``json`` or ``folder``, which is a ``.keras`` model unpacked.
 
     Raises:
         ModelReadError: the file can't be read, is empty, or is none of them.
     """
+    if is_keras_folder(path):
+        return "folder"
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -33,10 +36,12 @@ def kind_of(path: Path) -> str:
             size = status.st_size
     except IsADirectoryError as error:
         raise ModelReadError(
-            f"{path}: A model is expected, and this is a folder.{_folder_guess(path)}"
+            f"{path}: A model is expected, and this is a folder.", hint=_folder_hint(path)
         ) from error
     except OSError as error:
-        raise ModelReadError(f"{path}: The file can't be read: {error.strerror or error}.") from error
+        raise ModelReadError(
+            f"{path}: The file can't be read: {error.strerror or error}.", hint=_checkpoint_hint(path)
+        ) from error
     except ValueError as error:
         raise ModelReadError(f"{str(path)!r} can't be a file: {error}.") from error
     if not head:
@@ -50,7 +55,7 @@ def kind_of(path: Path) -> str:
         return "json"
     raise ModelReadError(
         f"{path}: This is not a Keras model. Received: a file that begins with {shorten(head[:16])}",
-        hint=f"Models are .h5/.hdf5 and .keras files, or model.json with weights. {_guess(head)}".rstrip(),
+        hint=f"Models are .h5/.hdf5 and .keras files, or model.json with weights. {_guess(head, path.name)}".rstrip(),
     )
 
 
@@ -66,12 +71,36 @@ def _has_user_block(path: Path, size: int) -> bool:
     return False
 
 
-def _folder_guess(path: Path) -> str:
-    saved_model = (path / "saved_model.pb").exists()
-    return " It is a TensorFlow SavedModel; save the model as .keras or .h5." if saved_model else ""
+def _folder_hint(path: Path) -> str | None:
+    """What to do about a folder that TensorFlow wrote."""
+    if (path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists():
+        return (
+            "It is a TensorFlow SavedModel, which holds a graph and not Keras's layers. Where Keras 2 saved it, load it with "
+            "tf_keras.models.load_model(folder) and save the model as .keras or .h5."
+        )
+    if (path / "checkpoint").exists() or any(path.glob("*.index")):
+        return _CHECKPOINT
+    return None
 
 
-def _guess(head: bytes) -> str:
+_CHECKPOINT = (
+    "These are the variables of a TensorFlow checkpoint, without a model. Build the model in its Keras, load_weights(checkpoint), "
+    "and save it as .keras or .h5."
+)
+
+
+def _checkpoint_hint(path: Path) -> str | None:
+    """A checkpoint is named by what its files begin with, which is itself no file."""
+    return _CHECKPOINT if path.with_name(f"{path.name}.index").is_file() else None
+
+
+def _guess(head: bytes, name: str = "") -> str:
+    if name.endswith(".index") or ".data-0" in name:
+        return _CHECKPOINT
+    if name.endswith((".pb", ".pbtxt")):
+        return "This is a TensorFlow graph. Save the Keras model that it was made from as .keras or .h5."
+    if name.endswith((".npz", ".npy")) or head[:6] == b"\x93NUMPY":
+        return "This is an array of NumPy's."
     if head[4:8] == b"TFL3":
         return "This is a TF Lite model already."
     if head.startswith(b"\x80"):

@@ -86,7 +86,28 @@ def _functional(
         output_names=_unique(output_keys, outputs),
         provenance=ctx.provenance,
     )
-    return _checked(_renumbered(model), owner, ctx)
+    made = _checked(_renumbered(model), owner, ctx)
+    if ctx.provenance.version[:2] in {(3, 2), (3,)} and ctx.provenance.format != "live":
+        _check_calls_are_told_apart(made, ctx)
+    return made
+
+
+def _check_calls_are_told_apart(model: ModelSpec, ctx: Context) -> None:
+    """Raise where Keras 3.2 lost which call of a layer another one reads.
+
+    It wrote the first call's number for all (``serialize_node`` in keras/src/models/functional.py, 3.2.1), so that Keras itself
+    loads another model than was saved. A model has no call that nothing reads.
+    """
+    read = {(ref.layer, ref.call) for layer in model.layers for call in layer.calls for ref in call.tensors()}
+    read |= {(ref.layer, ref.call) for ref in model.outputs}
+    for layer in model.layers:
+        unread = [index for index in range(len(layer.calls)) if (layer.name, index) not in read]
+        if len(layer.calls) > 1 and unread:
+            raise ctx.error(
+                f"Layer {layer.path!r} is called {len(layer.calls)} times, and nothing reads call {unread[0]}: Keras 3.2 saved later "
+                "calls as the first, so that the file does not say what the model computed (nor does Keras load it so)",
+                hint="Build the model from its code with a later Keras, load_weights from this file, and save it again.",
+            )
 
 
 def _counted_from_0(ref: TensorRef, layers: Mapping[str, LayerSpec]) -> TensorRef:
@@ -239,10 +260,10 @@ def _declared_shape(first: LayerSpec, raw: Any, body: Mapping[str, Any]) -> Any:
             return first.config[key]
     if first.config.get("input_shape") is not None:
         return [first.config.get("batch_size"), *first.config["input_shape"]]
-    if body.get("build_input_shape") is not None:
-        return body["build_input_shape"]
     built = raw.get("build_config") if isinstance(raw, Mapping) else None
-    return built.get("input_shape") if isinstance(built, Mapping) else None
+    seen = body.get("build_input_shape") or (built.get("input_shape") if isinstance(built, Mapping) else None)
+    # The shape of what the model was first called with: its batch is no more the model's than any other.
+    return [None, *seen[1:]] if isinstance(seen, list | tuple) and seen else seen
 
 
 #: The operations that take a dtype (classes in keras/src/ops with that argument, 3.15); no layer has such a name.
@@ -276,6 +297,10 @@ _OPERATIONS_OF_A_DTYPE = frozenset(
 )
 
 
+#: The layers whose configs have neither a dtype nor whether they are trainable (keras/src/layers, 3.15).
+_BARE_LAYERS = frozenset(["Pipeline"])
+
+
 def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, depth: int) -> LayerSpec:
     """The layer that a serialized one describes, without calls and weights."""
     class_name = ctx.text(raw.get("class_name"), f"The class_name of layer {path!r}")
@@ -292,15 +317,12 @@ def read_layer(raw: Mapping[str, Any], ctx: Context, *, path: str, name: str, de
         and ctx.provenance.format == "h5"
         and "trainable" not in config
         and ("dtype" not in config or class_name in _OPERATIONS_OF_A_DTYPE)
+        and class_name not in _BARE_LAYERS
         and ">" not in class_name
     ):
         # Legacy .h5 files of Keras 3 name no modules; operations of keras.ops are never trainable, layers have a dtype.
         module = "keras.ops"
     children = _children(class_name, config, ctx, path, depth)
-#: The layers whose configs have neither a dtype nor whether they are trainable (keras/src/layers, 3.15).
-_BARE_LAYERS = frozenset(["Pipeline"])
-
-
     if module and ".ops" in module:
         return LayerSpec(name, path, class_name, dict(config), module)
     class_name = public_class(class_name, module or "", registered or "")
@@ -319,7 +341,6 @@ def _children(
     children = {}
     for role in WRAPPED:
         raw = config.get(role)
-        and class_name not in _BARE_LAYERS
         if not is_object(raw):
             continue
         assert isinstance(raw, Mapping)

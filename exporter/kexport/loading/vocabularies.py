@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from kexport.loading.archive import Archive
+from kexport.loading.archive import Contents
 from kexport.loading.context import Context, shorten
 from kexport.loading.hdf5 import Group
 from kexport.loading.keras3_h5 import CONTAINERS, child_places, numbered_places
@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _Find: TypeAlias = Callable[[LayerSpec, list[str]], dict[str, Any]]
 
 
-def with_saved_vocabularies(model: ModelSpec, archive: Archive, root: Group, ctx: Context) -> ModelSpec:
+def with_saved_vocabularies(model: ModelSpec, archive: Contents, root: Group, ctx: Context) -> ModelSpec:
     """``model``, with the vocabularies that the archive holds in its layers' configs.
 
     Raises:

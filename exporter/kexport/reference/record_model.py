@@ -161,6 +161,8 @@ _REFUSED_PARTS = frozenset(
 
 def read_config(path):
     """The model's configuration in a file as plain data; None where the file has none."""
+    if os.path.isdir(path):
+        path = os.path.join(path, "config.json")
     if path.endswith(".json"):
         with io.open(path, encoding="utf-8") as file:
             return json.load(file)
@@ -928,8 +930,13 @@ def golden_entries(meta, names_in, inputs, names_out, outputs, layers):
 
 
 def sha256(path):
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal; of a folder, that of what sha256sum prints for its files in the order of their names."""
     digest = hashlib.sha256()
+    if os.path.isdir(path):
+        files = [os.path.join(root, name) for root, _, names in os.walk(path) for name in names]
+        named = sorted((os.path.relpath(file, path).replace(os.sep, "/"), file) for file in files)
+        digest.update("".join("%s  %s\n" % (sha256(file), name) for name, file in named).encode("utf-8"))
+        return digest.hexdigest()
     with io.open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
