@@ -257,11 +257,28 @@ def test_targets_layers_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["targets", "--json"]) == 0
     assert [target["name"] for target in json.loads(capsys.readouterr().out)] == ["onnx", "tflite"]
     assert run(["layers"]) == 0
-    assert {"Conv2D", "Dense", "InputLayer"} <= set(capsys.readouterr().out.split())
+    listed = capsys.readouterr().out
+    assert {"Conv2D", "Dense", "InputLayer", "ops.Add", "tf.add"} <= set(listed.split())
+    assert "StringLookup: it takes or makes text" in listed
+    assert max(map(len, listed.partition("refused:")[0].splitlines())) < 110
     assert run(["doctor"]) == 0
     assert "ai-edge-litert" in capsys.readouterr().out
     assert run(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ready"] is True
+
+
+def test_layers_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["layers", "--json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert {"Dense", "Sequential"} <= set(known["layers"])
+    assert all(name.startswith("ops.") for name in known["operations"])
+    assert "tf.matmul" in known["functions"]
+    refused = {row["name"]: row for row in known["refused"]}
+    assert not refused.keys() & {*known["layers"], *known["operations"], *known["functions"]}
+    assert [refused[name]["kind"] for name in ("Lambda", "ops.Cond", "tf.map_fn", "tf.random.*")] == [
+        "layer", "operation", "function", "function"
+    ]  # fmt: skip
+    assert all(row["reason"] for row in refused.values())
 
 
 def test_doctor_says_what_is_missing(

@@ -106,14 +106,6 @@ def _unknown_layers(source: Source) -> list[str]:
     ]
 
 
-def exportable_layers() -> list[str]:
-    """The Keras classes that can be lowered, sorted."""
-    import kexport.lowering  # noqa: F401  (registers the rules)
-
-    # Lambda has a rule that refuses it by name.
-    return sorted(_known() - {"Lambda"})
-
-
 def _known() -> frozenset[str]:
     return frozenset(known_layers()) | {"InputLayer", "Sequential", "Functional", "Model"}
 

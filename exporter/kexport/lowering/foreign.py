@@ -6,7 +6,9 @@ from kexport.ir import Value
 from kexport.lowering.registry import Context, lowers
 
 
-@lowers("StringLookup", "TextVectorization")
+@lowers(
+    "StringLookup", "TextVectorization", refusing="it takes or makes text, and targets compute with numbers"
+)
 def lower_text(ctx: Context, *inputs: Value) -> Value:
     """Refused: no target computes with text."""
     name = ctx.layer.name
@@ -25,7 +27,7 @@ _FRAMEWORKS = {
 }
 
 
-@lowers(*_FRAMEWORKS)
+@lowers(*_FRAMEWORKS, refusing="it wraps another framework's code, which is no Keras layers")
 def lower_foreign(ctx: Context, *inputs: Value) -> Value:
     """Refused: what it computes is another framework's code, not Keras layers."""
     raise ctx.error(
@@ -34,7 +36,7 @@ def lower_foreign(ctx: Context, *inputs: Value) -> Value:
     )
 
 
-@lowers("DenseFeatures")
+@lowers("DenseFeatures", refusing="its feature columns are TensorFlow's own objects and no Keras layers")
 def lower_dense_features(ctx: Context, *inputs: Value) -> Value:
     """Refused: its feature columns are objects of TensorFlow's, of which a file has no more than the names of their classes."""
     raise ctx.error(

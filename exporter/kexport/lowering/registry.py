@@ -117,9 +117,15 @@ class Rule(Protocol):
 
 _RULES: dict[str, Rule] = {}
 
+#: The reasons of rules that do no more than raise.
+_REFUSING: dict[str, Refusal] = {}
 
-def lowers(*class_names: str) -> Callable[[Rule], Rule]:
+
+def lowers(*class_names: str, refusing: str = "") -> Callable[[Rule], Rule]:
     """Register the decorated rule for these Keras classes.
+
+    Args:
+        refusing: why the rule does no more than raise, where its error says more than :func:`refuses` can.
 
     Raises:
         ValueError: one of them has a rule already.
@@ -132,6 +138,8 @@ def lowers(*class_names: str) -> Callable[[Rule], Rule]:
                     f"Two lowering rules are registered for {name!r}, or one is and it is refused."
                 )
             _RULES[name] = rule
+            if refusing:
+                _REFUSING[name] = Refusal(refusing, "")
         return rule
 
     return decorate
@@ -160,8 +168,8 @@ def refuses(name: str, reason: str, *, hint: str = "") -> None:
 
 
 def refused() -> dict[str, Refusal]:
-    """What is refused on purpose, by the name that its rule would have."""
-    return dict(_REFUSALS)
+    """What is refused on purpose, by the name that its rule has or would have."""
+    return {**_REFUSALS, **_REFUSING}
 
 
 def known_layers() -> list[str]:

@@ -54,7 +54,7 @@ def lower_masking(ctx: Context, x: Value) -> Value:
     return result
 
 
-@lowers("Lambda")
+@lowers("Lambda", refusing="its function is Python code, which runs with --trust-lambda alone")
 def lower_lambda(ctx: Context, *inputs: Value) -> Value:
     """Refused where the user does not say to run it: its function is Python code, out of the model file."""
     raise ctx.error(

@@ -167,6 +167,11 @@ def known_functions() -> list[str]:
     return sorted(_RULES)
 
 
+def refused_functions() -> dict[str, tuple[str, str]]:
+    """Why functions, or all of a module (``random.``), have no rule, and the way out."""
+    return dict(_REASONS)
+
+
 @lowers("TFOpLambda", "SlicingOpLambda")
 def lower_function(ctx: Context, *inputs: Value) -> list[Value]:
     """The function that the config names, on the call's arguments."""
