@@ -296,3 +296,44 @@ def test_cudnn_layers_become_plain_ones(path: Path, class_name: str, gates: int)
     np.testing.assert_array_equal(layer.weights["recurrent_kernel"].numpy(), expected)
     pair = bias.reshape(2, -1)
     np.testing.assert_allclose(layer.weights["bias"].numpy(), pair.sum(0) if gates == 4 else pair, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("class_name", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_cudnn_weights_in_a_plain_layer_and_the_other_way_round(
+    path: Path, class_name: str, gates: int
+) -> None:
+    options: dict[str, Any] = {"version": "2.2.4", "backend": "tensorflow", "units": 3}
+    cudnn = [array(5, 3 * gates), array(3, 3 * gates), array(6 * gates)]
+    expected = one(path, f"CuDNN{class_name}", [None, 9, 5], cudnn, **options)
+    plain = [weight.numpy() for weight in expected.weights.values()]
+    more = {"recurrent_activation": "sigmoid", "reset_after": True}
+    for name, arrays in ((class_name, cudnn), (class_name, plain), (f"CuDNN{class_name}", plain)):
+        layer = one(path, name, [None, 9, 5], arrays, **options, **more)
+        assert layer.class_name == class_name
+        assert layer.config["recurrent_activation"] == "sigmoid"
+        for found, wanted in zip(layer.weights.values(), plain, strict=True):
+            np.testing.assert_array_equal(found.numpy(), wanted)
+    if class_name == "GRU":
+        with pytest.raises(ModelReadError, match="bias must have the shape"):
+            one(path, "GRU", [None, 9, 5], cudnn, **options)
+
+
+def test_long_lists_of_names_are_in_several_attributes(path: Path) -> None:
+    """``save_attributes_to_hdf5_group`` in keras/engine/saving.py, 2.3.1."""
+    names = [f"dense_{index}" for index in range(7)]
+    config = [{"class_name": "Dense", "config": {"name": name, "units": 3}} for name in names]
+    config[0]["config"]["batch_input_shape"] = [None, 3]
+    weights = {name: [array(3, 3), array(3)] for name in names}
+    write(path, config, weights, version="2.3.1", backend="tensorflow")
+    with h5py.File(path, "r+") as file:
+        for group, key in (
+            (file["model_weights"], "layer_names"),
+            (file["model_weights/dense_3"], "weight_names"),
+        ):
+            whole = [np.bytes_(name) for name in group.attrs[key]]
+            del group.attrs[key]
+            for index, part in enumerate(np.array_split(whole, 3 if len(whole) > 2 else 2)):
+                group.attrs[f"{key}{index}"] = part
+    model = load(path)
+    for name in names:
+        np.testing.assert_array_equal(model.layer(name).weights["kernel"].numpy(), weights[name][0])

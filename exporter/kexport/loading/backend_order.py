@@ -32,7 +32,29 @@ def variables_in_file(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
     usual = variables_of(layer)
     if ctx.trained_on == "mxnet" and usual is not None:
         return _mxnet_variables(layer, usual)
+    if ctx.provenance.keras_major == 2 and layer.class_name in _CUDNN_TWINS and usual is not None:
+        # The weights of a CuDNN layer fit its plain twin, and the other way round; the bias tells them apart.
+        return [replace(v, shape=None) if v.name == "bias" else v for v in usual]
     return usual
+
+
+_CUDNN_TWINS = {"LSTM": "CuDNNLSTM", "GRU": "CuDNNGRU", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
+
+
+def _by_bias(layer: LayerSpec) -> LayerSpec:
+    """The layer under the class whose weights it has: a model made again without a GPU, or with one, loads those of the other
+    (``_convert_rnn_weights`` in keras/engine/saving.py, 2.3.1)."""
+    bias, recurrent = layer.weights.get("bias"), layer.weights.get("recurrent_kernel")
+    if layer.class_name not in _CUDNN_TWINS or bias is None or recurrent is None:
+        return layer
+    of_cudnn = len(bias.shape) == 1 and bias.size == 2 * recurrent.shape[-1]
+    if of_cudnn == layer.class_name.startswith("CuDNN"):
+        return layer
+    if not of_cudnn:
+        return replace(_from_cudnn_config(layer), class_name=_CUDNN_TWINS[layer.class_name])
+    if layer.class_name == "GRU" and not layer.config.get("reset_after"):
+        return layer  # Keras refuses it too: the shape of its bias does not fit.
+    return replace(layer, weights=_from_cudnn(layer, lstm=layer.class_name == "LSTM"))
 
 
 def _mxnet_variables(layer: LayerSpec, usual: list[Variable]) -> list[Variable]:
@@ -54,8 +76,10 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
         layer = replace(layer, weights=from_keras1(layer, ctx))
     if ctx.trained_on == "mxnet":
         layer = replace(layer, weights=_from_mxnet(layer))
+    layer = _by_bias(layer)
     if layer.class_name in {"CuDNNLSTM", "CuDNNGRU"}:
-        layer = _from_cudnn(layer)
+        weights = _from_cudnn(layer, lstm=layer.class_name == "CuDNNLSTM")
+        layer = replace(_from_cudnn_config(layer), class_name=_CUDNN_TWINS[layer.class_name], weights=weights)
     if takes_reset_gates_for_input(layer, ctx.provenance):
         layer = replace(layer, weights=_with_reset_gates(layer))
     for variable in variables_of(layer) or ():
@@ -128,12 +152,12 @@ def _from_mxnet(layer: LayerSpec) -> Mapping[str, Constant]:
     return weights
 
 
-def _from_cudnn(layer: LayerSpec) -> LayerSpec:
-    """The plain layer that computes what a CuDNN layer does (keras/engine/saving.py, 2.3.1, ``_convert_rnn_weights``).
+def _from_cudnn(layer: LayerSpec, *, lstm: bool) -> dict[str, Constant]:
+    """The weights of the plain layer that computes what a CuDNN layer does (``_convert_rnn_weights`` in keras/engine/saving.py,
+    2.3.1).
 
     CuDNN's matrices are transposed gate by gate; an LSTM adds its two biases, a GRU keeps both (``reset_after``).
     """
-    lstm = layer.class_name == "CuDNNLSTM"
     gates = 4 if lstm else 3
     kernel, recurrent, bias = (layer.weights[name] for name in ("kernel", "recurrent_kernel", "bias"))
     units = recurrent.shape[0]
@@ -147,11 +171,15 @@ def _from_cudnn(layer: LayerSpec) -> LayerSpec:
         pair = array.reshape(2, gates * units)
         return pair.sum(axis=0) if lstm else pair
 
-    weights = {
+    return {
         "kernel": kernel.map(untwisted),
         "recurrent_kernel": recurrent.map(untwisted),
         "bias": bias.map(biases, shape=(gates * units,) if lstm else (2, gates * units)),
     }
+
+
+def _from_cudnn_config(layer: LayerSpec) -> LayerSpec:
+    """A CuDNN layer with the arguments that its plain twin needs to compute the same; the class is as it was."""
     config = {
         **layer.config,
         "activation": "tanh",
@@ -160,6 +188,6 @@ def _from_cudnn(layer: LayerSpec) -> LayerSpec:
         "dropout": 0.0,
         "recurrent_dropout": 0.0,
         "unroll": False,
-        **({} if lstm else {"reset_after": True}),
+        **({} if layer.class_name == "CuDNNLSTM" else {"reset_after": True}),
     }
-    return replace(layer, class_name=layer.class_name.removeprefix("CuDNN"), config=config, weights=weights)
+    return replace(layer, config=config)
