@@ -25,7 +25,8 @@ ALLOWED = {
         *["kexport.loading.spec", "kexport.loading.policies"],
     ],
     "kexport.passes": ["numpy", "kexport.ir", "kexport.errors"],
-    "kexport.reference": ["numpy", "kexport.ir", "kexport.errors", "kexport.loading.spec"],
+    "kexport.backends": ["kexport.errors"],
+    "kexport.reference": ["numpy", "kexport.ir", "kexport.errors", "kexport.loading.spec", "kexport.backends"],
     "kexport.tracing": [
         *["numpy", "kexport.ir", "kexport.errors", "kexport.loading", "kexport.lowering.tracing"],
         "kexport.reference",

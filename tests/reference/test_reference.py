@@ -337,6 +337,7 @@ def test_keras_2_files_are_read_by_tf_keras_first(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("backend", ["theano", "cntk", "mxnet"])
 def test_other_backends_are_never_read_by_tensorflow(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    monkeypatch.setenv("KEXPORT_BACKENDS", "none")
     with pytest.raises(NotVerifiedError, match=f"trained on {backend}") as raised:
         labels(monkeypatch, Provenance("2.3.1", backend, "h5"))
     assert "record_model.py" in str(raised.value.hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kexport.errors import LoweringError, NotVerifiedError, UnsafeModelError, UsageError
 from kexport.loading.spec import Provenance
-from kexport.reference.code import Code
+from kexport.reference.custom_code import Code
 
 if TYPE_CHECKING:
     from kexport.reference import Reference

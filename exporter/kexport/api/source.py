@@ -17,7 +17,7 @@ from kexport.loading import load, shards_of
 from kexport.loading.live import provenance_of
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
 from kexport.loading.traced import read_around
-from kexport.reference.code import Code
+from kexport.reference.custom_code import Code
 
 if TYPE_CHECKING:
     from kexport.lowering.tracing import Tracer

@@ -14,6 +14,7 @@ COMMANDS = {
     "verify": "Run the artifacts of an export folder again and compare.",
     "targets": "List the targets, their options and their runtimes.",
     "layers": "List the Keras layers that can be exported.",
+    "backend": "Set up and run environments of Theano, CNTK, MXNet, TensorFlow 1, Keras 1 and others.",
     "doctor": "Show what is installed, what is missing, and the command that installs it.",
 }
 DEFAULT = "export"

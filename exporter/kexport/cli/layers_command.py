@@ -28,11 +28,11 @@ def command(as_json: bool, quiet: bool, debug: bool) -> int:
         "operations of keras.ops, in Functional models": known.operations,
         "functions of TensorFlow, in Functional models of Keras 2": known.functions,
     }
+    lines = []
     for title, names in groups.items():
-        click.echo(f"{len(names)} {title}:")
-        click.echo("\n".join(_columns(names)) + "\n")
-    click.echo("refused:")
-    click.echo("\n".join(f"  {row.name}: {row.reason}" for row in known.refused))
+        lines += [f"{len(names)} {title}:", *_columns(names), ""]
+    lines += ["refused:", *(f"  {row.name}: {row.reason}" for row in known.refused)]
+    click.echo("\n".join(lines))
     return 0
 
 

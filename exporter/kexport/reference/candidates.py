@@ -20,13 +20,15 @@ _OTHER_BACKENDS = ("theano", "cntk", "mxnet")
 class Candidate:
     """A Keras to run the model with: the module to import, and variables of its process's environment.
 
-    ``retry`` is what to try first where it loads the model and can't compute it.
+    ``retry`` is what to try first where it loads the model and can't compute it. ``interpreter`` is that of an environment of its own,
+    whose processes have ``environment`` alone.
     """
 
     library: str
     label: str
     environment: Mapping[str, str] = field(default_factory=dict)
     retry: Candidate | None = None
+    interpreter: tuple[str, ...] = ()
 
 
 def _on_tensorflow(library: str, label: str, environment: Mapping[str, str]) -> Candidate:
@@ -46,9 +48,11 @@ def candidates(provenance: Provenance) -> list[Candidate]:
     Raises:
         NotVerifiedError: none is; the message says why and the hint how to get one.
     """
-    _check_readable(provenance)
+    if provenance.backend in _OTHER_BACKENDS or provenance.keras_major == 1:
+        return [_own_environment(provenance)]
     found = _keras2() if provenance.keras_major != 3 else []
     found += _keras3(provenance.backend)
+    found += _in_environments(provenance)
     if not found:
         raise NotVerifiedError(
             f"To verify the export, a Keras that reads the file is needed, and none is installed. "
@@ -58,19 +62,52 @@ def candidates(provenance: Provenance) -> list[Candidate]:
     return found
 
 
-def _check_readable(provenance: Provenance) -> None:
-    record = "Record a golden file where it was trained: python record_model.py MODEL --out golden.npz; then --golden."
-    if provenance.backend in _OTHER_BACKENDS:
+def _own_environment(provenance: Provenance) -> Candidate:
+    """The one framework that computes what the model did where it was trained.
+
+    Raises:
+        NotVerifiedError: it is not set up here, or it is not known which it is.
+    """
+    from kexport.backends import RECIPES, environment
+
+    old = provenance.keras_major == 1
+    recipe = next(
+        (r for r in RECIPES.values() if r.backend == provenance.backend and (r.keras_major == 1) == old), None
+    )
+    record = "or record a golden file where it was trained: python record_model.py MODEL --out golden.npz; then --golden."
+    if recipe is None:
+        who = f"Keras {provenance.keras_version}" if old else provenance.backend
+        on = f" on {provenance.backend}" if provenance.backend and old else ""
         raise NotVerifiedError(
-            f"The model was trained on {provenance.backend}, and no Keras of today computes what {provenance.backend} "
-            "did (kernels, padding and recurrent layers differ).",
-            hint=record,
+            f"The model was trained with {who}{on}, for which no environment is known.",
+            hint=f"Say what trained it (--trained-on theano), {record}",
         )
-    if provenance.keras_major == 1:
+    found = environment(recipe.name)
+    if found is None:
         raise NotVerifiedError(
-            f"The file was written by Keras {provenance.keras_version}, which no Keras of today reads.",
-            hint=record,
+            f"The model was trained on {provenance.backend}{f' by Keras {provenance.keras_version}' if old else ''}, and no Keras of today "
+            f"computes what that did (kernels, padding and recurrent layers differ). {recipe.title} does.",
+            hint=f"kexport backend setup {recipe.name}, {record}",
         )
+    return Candidate("keras", recipe.title, found.process_environment(), interpreter=found.interpreter)
+
+
+def _in_environments(provenance: Provenance) -> list[Candidate]:
+    """Those of Keras 2 and 3 that are set up, and not installed here."""
+    from kexport.backends import environments
+
+    found = []
+    for item in environments():
+        recipe = item.recipe
+        library = "tf_keras" if recipe.name == "tf_keras" else "keras"
+        fits = recipe.keras_major == 3 or (recipe.name == "tf_keras" and provenance.keras_major != 3)
+        here = installed(library) and installed(recipe.backend)
+        if fits and not here:
+            found.append(
+                Candidate(library, recipe.title, item.process_environment(), interpreter=item.interpreter)
+            )
+    own = provenance.backend
+    return sorted(found, key=lambda candidate: own not in candidate.label)
 
 
 def _install_hint(provenance: Provenance) -> str:

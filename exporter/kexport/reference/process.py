@@ -17,7 +17,7 @@ from kexport.errors import NotVerifiedError, UnsafeModelError
 from kexport.ir import Array
 from kexport.loading.spec import Provenance
 from kexport.reference.candidates import Candidate, candidates
-from kexport.reference.code import Code
+from kexport.reference.custom_code import Code
 from kexport.reference.golden import Golden
 from kexport.reference.worker import Patience, Request, Worker, WorkerError
 

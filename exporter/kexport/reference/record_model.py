@@ -1207,6 +1207,10 @@ def main(arguments=None):
     """Returns the exit code: 0, 1 for an error that is explained."""
     options = parse(arguments)
     prepare_environment()
+    if options.serve:
+        # Its own folder is kexport's, and no place to find modules in.
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
     answers = _answers() if options.serve else None
     try:
         if options.serve:

@@ -67,8 +67,7 @@ class Worker:
     def _launch(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         # -P: the recorder's own folder is not searched for modules.
         command = [
-            sys.executable,
-            "-P",
+            *(self.candidate.interpreter or (sys.executable, "-P")),
             str(RECORDER),
             *arguments,
             "--serve",
@@ -76,7 +75,7 @@ class Worker:
             self.candidate.library,
         ]
         environment = {
-            **os.environ,
+            **({} if self.candidate.interpreter else os.environ),
             **self.candidate.environment,
             # A keras.json of the user's may set floatx or the image format that the file leaves open.
             "KERAS_HOME": self._folder.name,

@@ -1,0 +1,133 @@
+"""The environments that are there: found by what ``provision`` writes last, run by their own interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from kexport.backends.recipes import RECIPES, Recipe, recipe_of
+from kexport.errors import MissingDependencyError, UsageError
+
+#: Written last: a folder without it is no environment.
+MARKER: Final = "kexport-backend.json"
+
+_PYTHONS: Final = ("python", "python2", "python3", "python2.7")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One that is whole.
+
+    Attributes:
+        recipe: what it was made from.
+        folder: where it is.
+        interpreter: the command that starts its Python.
+        variables: what its processes have in their environment, beyond the caller's.
+        versions: what its probe printed.
+    """
+
+    recipe: Recipe
+    folder: Path
+    interpreter: tuple[str, ...]
+    variables: Mapping[str, str]
+    versions: str
+
+    def process_environment(self) -> dict[str, str]:
+        """The caller's environment with this one's variables; what would lead out of it is taken away."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "KERAS_BACKEND", "THEANO_FLAGS"}
+        }
+        return {**kept, "PYTHONNOUSERSITE": "1", **self.variables}
+
+
+def home() -> Path:
+    """Where environments are kept: ``KEXPORT_BACKENDS``, or ``kexport/backends`` in the user's cache."""
+    given = os.environ.get("KEXPORT_BACKENDS")
+    if given:
+        return Path(given)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "kexport" / "backends"
+
+
+def folder_of(recipe: Recipe) -> Path:
+    """The folder of an environment of this very recipe."""
+    return home() / f"{recipe.name}-{recipe.digest}"
+
+
+def environment(name: str) -> Environment | None:
+    """The environment called ``name``; None where there is none, or none that was made by today's recipe.
+
+    Raises:
+        UsageError: no backend has that name.
+    """
+    recipe = recipe_of(name)
+    folder = folder_of(recipe)
+    try:
+        found: dict[str, Any] = json.loads((folder / MARKER).read_text("utf-8"))
+        return Environment(
+            recipe,
+            folder,
+            tuple(found["interpreter"]),
+            dict(found["variables"]),
+            str(found["versions"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def environments() -> list[Environment]:
+    """All that are there, in the order of the recipes."""
+    return [found for name in RECIPES if (found := environment(name)) is not None]
+
+
+def run(name: str, command: Sequence[str]) -> int:
+    """Run a command in an environment; ``python`` at its beginning is the environment's. Returns its exit code.
+
+    Raises:
+        MissingDependencyError: the environment is not there.
+        UsageError: there is no such backend, or no command.
+    """
+    found = environment(name)
+    if found is None:
+        raise MissingDependencyError(
+            f"The backend {name!r} is not set up.", hint=f"kexport backend setup {name}"
+        )
+    if not command:
+        raise UsageError("A command is needed.", hint=f"kexport backend run {name} -- python script.py")
+    head, *rest = command
+    whole = [*found.interpreter, *rest] if head in _PYTHONS else [head, *rest]
+    try:
+        return subprocess.run(whole, check=False, env=found.process_environment()).returncode
+    except OSError as error:
+        raise UsageError(f"{head!r} can't be run: {error.strerror}") from error
+
+
+def remove(name: str) -> bool:
+    """Remove an environment, and what is left of others of its name; whether there was anything."""
+    recipe = recipe_of(name)
+    found = [path for path in home().glob(f"{recipe.name}-*") if _is_of(path, recipe)]
+    for path in found:
+        # Without its marker first: what an interrupted removal leaves is no environment.
+        (path / MARKER).unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+    return bool(found)
+
+
+def _is_of(path: Path, recipe: Recipe) -> bool:
+    """Whether a folder is one of this recipe's (``tensorflow-…`` is none of ``tensorflow1``'s)."""
+    digest = path.name.removeprefix(f"{recipe.name}-").partition(".")[0]
+    return len(digest) == len(recipe.digest) and all(letter in "0123456789abcdef" for letter in digest)

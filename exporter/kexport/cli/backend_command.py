@@ -1,0 +1,97 @@
+"""``kexport backend list | setup | run | remove``."""
+
+from __future__ import annotations
+
+import click
+
+from kexport.cli.console import Progress
+from kexport.cli.options import output_options, with_options
+
+
+@click.group("backend", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Environments with the frameworks that models were trained in: TensorFlow 1 and 2, JAX, PyTorch, Theano, CNTK, MXNet, Keras 1.
+
+    An export of a model that was trained in one of them takes its reference outputs from there.
+    """
+
+
+@command.command("list")
+@with_options(output_options)
+def list_(as_json: bool, quiet: bool, debug: bool) -> int:
+    """Show the backends, and which of them are set up."""
+    from kexport import backends
+
+    rows = [
+        {
+            "name": recipe.name,
+            "title": recipe.title,
+            "ready": (found := backends.environment(recipe.name)) is not None,
+            "versions": found.versions if found else "",
+            "folder": str(found.folder) if found else "",
+        }
+        for recipe in backends.RECIPES.values()
+    ]
+    if as_json:
+        from kexport.reporting.as_json import plain_json
+
+        click.echo(plain_json(rows), nl=False)
+        return 0
+    for row in rows:
+        state = "ready" if row["ready"] else "-"
+        click.echo(f"{row['name']:<15}{state:<7}{row['title']:<38}{row['versions']}".rstrip())
+    return 0
+
+
+@command.command("setup")
+@with_options(
+    click.argument("names", nargs=-1, required=True, metavar="NAME…"),
+    click.option(
+        "--python",
+        metavar="PATH",
+        help="An interpreter of yours to install into a virtual environment of, in place of the recipe's.",
+    ),
+    output_options,
+)
+def setup(names: tuple[str, ...], python: str | None, as_json: bool, quiet: bool, debug: bool) -> int:
+    """Make the environments NAME…, each whole or not at all, in the user's cache (or in KEXPORT_BACKENDS)."""
+    from kexport import backends
+
+    made = []
+    for name in names:
+        with Progress(quiet=quiet) as progress:
+            made.append(backends.setup(name, python=python, progress=progress))
+    if as_json:
+        from kexport.reporting.as_json import plain_json
+
+        rows = [
+            {"name": item.recipe.name, "folder": str(item.folder), "versions": item.versions} for item in made
+        ]
+        click.echo(plain_json(rows), nl=False)
+        return 0
+    for item in made:
+        click.echo(f"{item.recipe.name}: {item.versions} in {item.folder}")
+    return 0
+
+
+@command.command("run", context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(name: str, arguments: tuple[str, ...]) -> int:
+    """Run a command in the environment NAME: kexport backend run theano -- python train.py."""
+    from kexport import backends
+
+    return backends.run(name, arguments)
+
+
+@command.command("remove")
+@with_options(click.argument("names", nargs=-1, required=True, metavar="NAME…"), output_options)
+def remove(names: tuple[str, ...], as_json: bool, quiet: bool, debug: bool) -> int:
+    """Remove the environments NAME…."""
+    from kexport import backends
+
+    for name in names:
+        there = backends.remove(name)
+        if not quiet:
+            click.echo(f"{name}: {'removed' if there else 'was not set up'}")
+    return 0
