@@ -39,8 +39,20 @@ def recurrent():
     return [layers.GRU(4, input_shape=(5, 3)), layers.Dense(2)]
 
 
+def lstm():
+    return [
+        layers.LSTM(4, return_sequences=True, input_shape=(5, 3)),
+        layers.LSTM(3, recurrent_activation="sigmoid") if not OLD else layers.LSTM(3),
+        layers.Dense(2),
+    ]
+
+
+def unrolled():
+    return [layers.LSTM(4, unroll=True, input_shape=(5, 3)), layers.Dense(2)]
+
+
 def main():
-    for build in (convolutional, dense, recurrent):
+    for build in (convolutional, dense, recurrent, lstm, unrolled):
         np.random.seed(1)
         model = Sequential()
         for layer in build():

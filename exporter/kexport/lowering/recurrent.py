@@ -10,6 +10,7 @@ from kexport.ir import TensorType, Value, dims
 from kexport.ir.loops import Ran, run_cell, zeros
 from kexport.loading.spec import LayerSpec
 from kexport.lowering.cells import Cell, OpCell, Stacked, cell_of
+from kexport.lowering.cntk_cells import StatefulOutputLSTM
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
 
@@ -118,6 +119,9 @@ def lower_cell(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]
 @lowers("SimpleRNN", "LSTM", "GRU")
 def lower_recurrent(ctx: Context, *inputs: Value) -> list[Value]:
     """The layer's own cell over time; a ``stateful`` layer starts from zeros, as Keras does after loading."""
+    on_cntk = ctx.provenance.backend == "cntk" and ctx.layer.class_name == "LSTM"
+    if on_cntk and not ctx.layer.config.get("unroll"):
+        return lower_cell(ctx, StatefulOutputLSTM(ctx), inputs)
     return lower_cell(ctx, cell_of(ctx, f"{ctx.layer.class_name}Cell"), inputs)
 
 
