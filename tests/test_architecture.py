@@ -53,6 +53,8 @@ ALLOWED = {
         *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
     ],
     "kexport_runtimes": ["numpy"],
+    # A program of its own.
+    "kexport_runtimes.tensorflow.worker": ["numpy", "tensorflow", "kexport_runtimes.tensorflow"],
     "kexport_runtimes.onnxruntime": ["numpy", "onnxruntime"],
     "kexport_runtimes.litert": ["numpy", "ai_edge_litert", "tflite_runtime"],
 }

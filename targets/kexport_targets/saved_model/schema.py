@@ -1,0 +1,77 @@
+"""Numbers of the format, as the .proto files of TensorFlow 2.21 have them; a test holds them against the installed package."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: ``DataType`` (tensorflow/core/framework/types.proto).
+TENSOR_TYPES: Final = {
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "string": 7,
+    "int64": 9,
+    "bool": 10,
+    "bfloat16": 14,
+    "uint16": 17,
+    "float16": 19,
+    "variant": 21,
+    "uint32": 22,
+    "uint64": 23,
+}
+
+#: Message → field → number, of the fields that are written (tensorflow/core/framework/{graph,node_def,attr_value,tensor,
+#: tensor_shape,versions}.proto, tensorflow/core/protobuf/{saved_model,meta_graph}.proto).
+FIELDS: Final[dict[str, dict[str, int]]] = {
+    "SavedModel": {"saved_model_schema_version": 1, "meta_graphs": 2},
+    "MetaGraphDef": {"meta_info_def": 1, "graph_def": 2, "signature_def": 5},
+    "MetaInfoDef": {"tags": 4, "tensorflow_version": 5, "stripped_default_attrs": 7},
+    "SignatureDef": {"inputs": 1, "outputs": 2, "method_name": 3},
+    "TensorInfo": {"name": 1, "dtype": 2, "tensor_shape": 3},
+    "GraphDef": {"node": 1, "versions": 4},
+    "VersionDef": {"producer": 1},
+    "NodeDef": {"name": 1, "op": 2, "input": 3, "attr": 5},
+    "AttrValue": {"list": 1, "s": 2, "i": 3, "f": 4, "b": 5, "type": 6, "shape": 7, "tensor": 8},
+    "ListValue": {"i": 3},
+    "TensorProto": {"dtype": 1, "tensor_shape": 2, "tensor_content": 4},
+    "TensorShapeProto": {"dim": 2},
+    "Dim": {"size": 1},
+    "Entry": {"key": 1, "value": 2},
+}
+
+#: The graph version that the operators' meaning is of (``TF_GRAPH_DEF_VERSION`` of TensorFlow 2.4, tensorflow/core/public/version.h):
+#: all of them stand in it, and every later TensorFlow reads it.
+GRAPH_VERSION: Final = 561
+
+#: Attributes that name a dtype, and which input has it, for operators where that is not ``T`` of the first.
+TYPE_ATTRIBUTES: Final[dict[str, dict[str, int]]] = {
+    **{op: {"T": 0, "Tidx": 1} for op in ("Sum", "Mean", "Max", "Min", "Prod", "ArgMax", "ArgMin")},
+    **{op: {"T": 0, "Tidx": 1} for op in ("Cumsum", "ReverseV2", "BroadcastTo")},
+    **{op: {"T": 0, "Tpaddings": 1} for op in ("Pad", "PadV2", "MirrorPad")},
+    **{op: {"Tidx": 1} for op in ("Any", "All")},
+    **{op: {} for op in ("LogicalNot", "LogicalAnd", "LogicalOr", "LoopCond", "TensorListStack")},
+    **{op: {} for op in ("StringToHashBucketFast", "StringToHashBucketStrong")},
+    "Cast": {"SrcT": 0},
+    "Reshape": {"T": 0, "Tshape": 1},
+    "ExpandDims": {"T": 0, "Tdim": 1},
+    "Transpose": {"T": 0, "Tperm": 1},
+    "ConcatV2": {"T": 0, "Tidx": -1},
+    "Split": {"T": 1},
+    "SplitV": {"T": 0, "Tlen": 1},
+    "StridedSlice": {"T": 0, "Index": 1},
+    "Tile": {"T": 0, "Tmultiples": 1},
+    "GatherV2": {"Tparams": 0, "Tindices": 1, "Taxis": 2},
+    "TopKV2": {"T": 0, "Tk": 1},
+    "SelectV2": {"T": 1},
+    "OneHot": {"TI": 0, "T": 2},
+    "Conv2DBackpropInput": {"T": 1},
+    "Conv3DBackpropInputV2": {"T": 1, "Tshape": 0},
+    "Range": {"Tidx": 0},
+    "Fill": {"T": 1, "index_type": 0},
+    "TensorListReserve": {"shape_type": 0},
+    "TensorListSetItem": {"element_dtype": 2},
+    "ResizeBilinear": {"T": 0},
+}
