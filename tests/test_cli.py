@@ -221,6 +221,16 @@ def test_json(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert target["verification"]["passed"] is True
 
 
+def test_json_of_a_failure(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--target", "tflite", "missing.h5", "--json", "--quiet"]) == 3
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert result["exit_code"] == 3
+    assert result["error"]["class"] == "ModelReadError"
+    assert result["error"]["message"] in err
+    assert set(result["error"]) == {"class", "message", "hint"}
+
+
 def test_verify(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     run(["--target", "tflite", model, "--golden", "tiny.npz"])
     capsys.readouterr()

@@ -61,6 +61,8 @@ def run(arguments: list[str]) -> int:
     except KexportError as error:
         _show_traceback(debug)
         show_error(error.message, error.hint)
+        if "--json" in arguments:
+            _print_error(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -82,6 +84,14 @@ def run(arguments: list[str]) -> int:
         return _internal(error, debug=debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _print_error(error: KexportError) -> None:
+    """The error as what ``--json`` promises on standard output."""
+    from kexport.reporting.as_json import plain_json
+
+    told = {"class": type(error).__name__, "message": error.message, "hint": error.hint}
+    click.echo(plain_json({"exit_code": error.exit_code, "error": told}), nl=False)
 
 
 def _internal(error: Exception, *, debug: bool) -> int:
