@@ -459,3 +459,17 @@ def test_the_models_own_keras_is_the_reference(model: Path, tmp_path: Path) -> N
     recorded = kexport.record(model, tmp_path / "golden.npz", layers=True)
     assert set(recorded.golden.layers) >= {"hidden", "scores"}
     assert kexport.verify(result.folder, golden=recorded.path).passed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": 5}, "A target is the name of a format"),
+        ({"golden": 5}, "Golden vectors are the path"),
+        ({"samples": np.zeros((2, 4), np.float32)}, "Samples are arrays by input name"),
+        ({"custom_objects": "nowhere.py"}, "Custom objects are a Python file"),
+    ],
+)
+def test_arguments_of_a_wrong_type(model: Path, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(errors.UsageError, match=words):
+        kexport.export(model, **arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,7 +103,10 @@ def export(
         check_batch(batch)
     if golden is not None and samples is not None:
         raise UsageError("Golden vectors bring their own inputs: give either golden or samples.")
-    jobs = _jobs([target] if isinstance(target, str) else target, {**(options or {}), **more_options})
+    jobs = _jobs(
+        [target] if isinstance(target, str) or not isinstance(target, Iterable) else list(target),
+        {**(options or {}), **more_options},
+    )
     failures = _missing_runtimes(jobs) if verify else {}
     if len(failures) == len(jobs):
         raise worst(failures)
@@ -161,6 +164,8 @@ def _jobs(names: Sequence[str], options: Mapping[str, Any]) -> list[_Job]:
         raise UsageError(
             "At least one target is needed.", hint=f"Targets: {', '.join(plugins.target_names())}."
         )
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError(f"A target is the name of a format. Received: {list(names)}")
     targets = [plugins.target(name) for name in dict.fromkeys(names)]
     chosen = complete(targets, options)
     return [_Job(target, plugins.runtime(target.runtime), chosen[target.name]) for target in targets]

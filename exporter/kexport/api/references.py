@@ -141,11 +141,20 @@ def _inputs(graph: Graph, samples: SamplesLike | None) -> dict[str, Array]:
                 f"Received: {', '.join(samples)}"
             )
         return check_inputs(samples, graph, what="samples")
+    if not isinstance(samples, str | os.PathLike):
+        raise UsageError(
+            f"Samples are arrays by input name, or the path of an .npz file. Received: {type(samples).__name__}",
+            hint=f"For example: samples={{{graph.input_names[0]!r}: array}}.",
+        )
     return samples_from_file(Path(samples), graph)
 
 
 def read_golden(golden: GoldenLike) -> Golden:
     """Golden vectors from a file, or as they are; raises as ``load_golden`` does."""
+    if not isinstance(golden, Golden | str | os.PathLike):
+        raise UsageError(
+            f"Golden vectors are the path of a golden file, or what load_golden returns. Received: {type(golden).__name__}"
+        )
     return golden if isinstance(golden, Golden) else load_golden(Path(golden))
 
 
