@@ -26,7 +26,13 @@ ALLOWED = {
     ],
     "kexport.passes": ["numpy", "kexport.ir", "kexport.errors"],
     "kexport.backends": ["kexport.errors"],
-    "kexport.reference": ["numpy", "kexport.ir", "kexport.errors", "kexport.loading.spec", "kexport.backends"],
+    "kexport.reference": [
+        "numpy",
+        "kexport.ir",
+        "kexport.errors",
+        "kexport.loading.spec",
+        "kexport.backends",
+    ],
     "kexport.tracing": [
         *["numpy", "kexport.ir", "kexport.errors", "kexport.loading", "kexport.lowering.tracing"],
         "kexport.reference",

@@ -120,7 +120,9 @@ def test_a_batch_is_a_positive_integer(wrong):
 
 
 def test_an_unknown_layer_is_named_with_the_known_ones():
-    with pytest.raises(UnknownLayerError, match=r"(?s)'layer' is a 'Dens'.*kexport layers.*Similar: Dense.*--custom-objects"):
+    with pytest.raises(
+        UnknownLayerError, match=r"(?s)'layer' is a 'Dens'.*kexport layers.*Similar: Dense.*--custom-objects"
+    ):
         lower(one_layer((None, 4), "Dens"))
 
 

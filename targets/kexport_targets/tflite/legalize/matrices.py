@@ -45,7 +45,9 @@ def constant_matrix(node: Node, rewriter: Rewriter) -> Value | None:
     kernel = b
     if node.attrs["transpose_b"]:
         shape = b.constant.shape[::-1]
-        kernel = rewriter.builder.constant(b.constant.map(np.transpose, shape=shape, same_elements=True), name="kernel")
+        kernel = rewriter.builder.constant(
+            b.constant.map(np.transpose, shape=shape, same_elements=True), name="kernel"
+        )
     return rewriter.builder.op("dense", a, kernel, None)
 
 
