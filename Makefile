@@ -15,7 +15,7 @@ export CUDA_VISIBLE_DEVICES := -1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export JAX_PLATFORMS := cpu
 
-.PHONY: setup demo test test-all lint bench clean
+.PHONY: setup demo test test-all lint docs-coverage bench clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,10 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Writes docs/coverage.md anew from the tables that the tests run.
+docs-coverage: setup
+	PYTHONPATH=tests $(BIN)/python -m conformance.coverage
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
