@@ -19,6 +19,9 @@ from kexport.cli.commands import COMMANDS
 from kexport.cli.main import run
 from support import tiny
 
+#: The targets that come with kexport.
+NAMES = ["frozen_graph", "onnx", "saved_model", "tflite"]
+
 PROGRAM = [sys.executable, "-c", "from kexport.cli.main import main; main()"]
 
 
@@ -258,9 +261,7 @@ def test_inspect(model: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert word in out
     assert run(["inspect", model, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["targets"] == [
-        {"target": name, "exportable": True, "problems": []} for name in ("onnx", "tflite")
-    ]
+    assert result["targets"] == [{"target": name, "exportable": True, "problems": []} for name in NAMES]
     assert [layer["parameters"] for layer in result["layers"]][-1] == 18
 
 
@@ -268,7 +269,7 @@ def test_targets_layers_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["targets"]) == 0
     assert "--float16" in capsys.readouterr().out
     assert run(["targets", "--json"]) == 0
-    assert [target["name"] for target in json.loads(capsys.readouterr().out)] == ["onnx", "tflite"]
+    assert [target["name"] for target in json.loads(capsys.readouterr().out)] == NAMES
     assert run(["layers"]) == 0
     listed = capsys.readouterr().out
     assert {"Conv2D", "Dense", "InputLayer", "ops.Add", "tf.add"} <= set(listed.split())

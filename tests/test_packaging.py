@@ -54,11 +54,15 @@ def test_the_metadata(wheel: Path) -> None:
     assert head["Version"] == kexport.__version__
     assert head["License-Expression"] == "Apache-2.0"
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert {"tensorflow", "jax", "torch", "litert", "all", "dev"} == set(head.get_all("Provides-Extra"))
+    assert {"tensorflow", "jax", "torch", "litert", "onnx", "all", "dev"} == set(
+        head.get_all("Provides-Extra")
+    )
     for line in (
         "kexport = kexport.cli.main:main",
         "tflite = kexport_targets.tflite:TARGET",
+        "frozen_graph = kexport_targets.saved_model:FROZEN_GRAPH",
         "litert = kexport_runtimes.litert:RUNTIME",
+        "tensorflow = kexport_runtimes.tensorflow:RUNTIME",
     ):
         assert line in declared
 
@@ -98,4 +102,5 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
     listed = subprocess.run(
         [program, "targets"], check=True, capture_output=True, text=True, env=environment, cwd=tmp_path
     )
-    assert listed.stdout.startswith("tflite: ")
+    names = [line.partition(":")[0] for line in listed.stdout.splitlines() if not line.startswith(" ")]
+    assert names == ["frozen_graph", "onnx", "saved_model", "tflite"]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from conformance.cases import FAMILIES
 from conformance.layers_without_rows import REASONS
-from kexport import plugins
 from kexport.api.catalogue import Catalogue, catalogue
 from kexport.loading.keras1 import _CLASSES as KERAS1_CLASSES
 from kexport.loading.translation import ALIASES
+from support.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "coverage.md"
@@ -49,11 +49,10 @@ class Shown:
 
 def conformance() -> Iterator[Shown]:
     """The rows of the conformance table, one a writer."""
-    targets = tuple(plugins.target_names())
     for cases in FAMILIES.values():
         for case in cases:
             for writer in case.only:
-                yield Shown(case.id.partition("-")[0], WRITERS[writer], len(case.formats), targets)
+                yield Shown(case.id.partition("-")[0], WRITERS[writer], len(case.formats), TARGETS)
 
 
 def legacy() -> Iterator[Shown]:
@@ -80,7 +79,7 @@ def counted(shown: Iterable[Shown]) -> Counter[tuple[str, int, str]]:
 
 def table(subjects: Iterable[str], models: Counter[tuple[str, int, str]], title: str) -> Iterator[str]:
     """A row a subject, a column for each version of Keras on each target."""
-    columns = [(target, version) for target in plugins.target_names() for version in VERSIONS]
+    columns = [(target, version) for target in TARGETS for version in VERSIONS]
     heads = [f"{TITLES.get(target, target)}, Keras {version}" for target, version in columns]
     yield f"| {title} | {' | '.join(heads)} |"
     yield f"|---|{'--:|' * len(columns)}"
@@ -113,7 +112,7 @@ def page() -> str:
 def _head(shown: list[Shown], layers: list[str]) -> list[str]:
     rows = sum(len(case.only) for cases in FAMILIES.values() for case in cases)
     files = sum(item.files for item in shown)
-    targets = ", ".join(TITLES.get(name, name) for name in plugins.target_names())
+    targets = ", ".join(TITLES.get(name, name) for name in TARGETS)
     return [
         "# What is shown to work",
         "",

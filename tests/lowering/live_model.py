@@ -17,6 +17,7 @@ from kexport.loading import load
 from kexport.lowering import lower
 from lowering.one_layer import keras
 from support.comparing import assert_close
+from support.targets import TARGETS
 
 
 def inputs_of(model: Any, samples: int, rng: np.random.Generator) -> list[Any]:
@@ -45,7 +46,7 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
 
 def on_targets(graph: Callable[[], Graph], arrays: Sequence[Any], wanted: Sequence[Any]) -> None:
     """Each target's runtime computes ``wanted`` too."""
-    for name in plugins.target_names():
+    for name in TARGETS:
         target, made = plugins.target(name), graph()
         options = {option.name: option.default for option in target.options}
         with tempfile.TemporaryDirectory() as folder:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kexport.ir import Builder, Constant, Graph, Node, Value, dtypes
 from kexport.ir.ops.loop import bodies
-from kexport.passes.infrastructure import as_pass
+from kexport.passes.infrastructure import Pass
 
 
-@as_pass("floats_in_float32")
-def floats_in_float32(graph: Graph) -> bool:
-    """Compute everything that has another float dtype in float32, as kernels for CPUs do; inputs and outputs keep theirs.
+def floats_in_float32(*which: str) -> Pass:
+    """Compute everything that has one of the dtypes ``which`` (by default every float but float32) in float32, as kernels for CPUs
+    do; inputs and outputs keep theirs.
 
     Given::
 
@@ -22,13 +24,18 @@ def floats_in_float32(graph: Graph) -> bool:
         a = dense(b, kernel')               # kernel', a: float32
         return cast(a, float16)
     """
-    narrow = {value for value in _values(graph) if dtypes.is_float(value.dtype) and value.dtype != "float32"}
+    wanted = which or tuple(dtype for dtype in dtypes.FLOATS if dtype != "float32")
+    return Pass("floats_in_float32", lambda graph: _apply(graph, wanted))
+
+
+def _apply(graph: Graph, which: Collection[str]) -> bool:
+    narrow = {value for value in _values(graph) if value.dtype in which}
     if not narrow:
         return False
     builder = Builder.for_graph(graph)
     outputs = [value.dtype for value in graph.outputs]
     before = _widened_inputs(graph, narrow, builder)
-    _widen_nodes(graph)
+    _widen_nodes(graph, which)
     for value in narrow - set(graph.inputs):
         _widen(value)
     graph.nodes = [*before, *graph.nodes]
@@ -49,22 +56,18 @@ def _widened_inputs(graph: Graph, narrow: set[Value], builder: Builder) -> list[
     return made
 
 
-def _widen_nodes(graph: Graph) -> None:
+def _widen_nodes(graph: Graph, which: Collection[str]) -> None:
     """Make the dtypes in attributes float32, and all of the loops' bodies."""
     for node in graph.nodes:
         node.attrs = {
-            key: "float32" if key == "dtype" and _is_narrow(value) else value
+            key: "float32" if key == "dtype" and value in which else value
             for key, value in node.attrs.items()
         }
         for body in bodies(node.attrs):
-            _widen_nodes(body)
+            _widen_nodes(body, which)
             for value in _values(body):
-                if _is_narrow(value.dtype):
+                if value.dtype in which:
                     _widen(value)
-
-
-def _is_narrow(dtype: object) -> bool:
-    return isinstance(dtype, str) and dtypes.is_float(dtype)
 
 
 def _values(graph: Graph) -> list[Value]:

@@ -64,7 +64,7 @@ TYPE_ATTRIBUTES: Final[dict[str, dict[str, int]]] = {
     "StridedSlice": {"T": 0, "Index": 1},
     "Tile": {"T": 0, "Tmultiples": 1},
     "GatherV2": {"Tparams": 0, "Tindices": 1, "Taxis": 2},
-    "TopKV2": {"T": 0, "Tk": 1},
+    "TopKV2": {"T": 0},
     "SelectV2": {"T": 1},
     "OneHot": {"TI": 0, "T": 2},
     "Conv2DBackpropInput": {"T": 1},

@@ -13,12 +13,8 @@ from kexport.passes.hashes.siphash import strong_hashes
 from kexport.passes.infrastructure import Pass, Property
 from kexport.passes.rewriting import Rewriter
 
-_OPS = ("hash_bucket", "cross_hash")
 
-
-def _rule(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
-    if node.op not in _OPS:
-        return None
+def _expanded(node: Node, rewriter: Rewriter) -> Sequence[Value]:
     b, shape = rewriter.builder, node.output.shape
     columns = [_flat(b, value) for value in node.inputs if value is not None]
     if node.op == "cross_hash":
@@ -34,8 +30,19 @@ def _flat(b: Builder, x: Value) -> Value:
     return b.op("reshape", x, shape=(dims.product(x.shape),))
 
 
-def _expand(graph: Graph) -> bool:
-    return Rewriter(graph).run(_rule)
+def _expanding(name: str, *ops: str) -> Pass:
+    def rule(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        return _expanded(node, rewriter) if node.op in ops else None
+
+    return Pass(
+        name,
+        lambda graph: Rewriter(graph).run(rule),
+        ensures=(Property(f"no {' or '.join(ops)}", lambda graph: _has_none(graph, ops)),),
+    )
+
+
+def _has_none(graph: Graph, ops: Sequence[str]) -> bool:
+    return all(node.op not in ops for node in graph.nodes)
 
 
 #: Given::
@@ -43,8 +50,7 @@ def _expand(graph: Graph) -> bool:
 #:     a = hash_bucket(x; buckets=100)
 #:
 #: Result: some 230 nodes of int32 and int64 that compute it.
-expand_hashes = Pass(
-    "expand_hashes",
-    _expand,
-    ensures=(Property("no hashes", lambda graph: all(node.op not in _OPS for node in graph.nodes)),),
-)
+expand_hashes = _expanding("expand_hashes", "hash_bucket", "cross_hash")
+
+#: The same of combined hashes alone, for targets with hash functions.
+expand_crossings = _expanding("expand_crossings", "cross_hash")

@@ -53,7 +53,7 @@ def _pipeline(opset: int) -> tuple[Pass, ...]:
     return (
         expand_hashes,
         expand_lookups,
-        floats_in_float32,
+        floats_in_float32(),
         expand_quantization,
         expand_recurrent(recurrent.is_native),
         constant_folding,

@@ -168,9 +168,9 @@ def one_hot(e: Emitter, node: Node) -> None:
 
 @emits("top_k")
 def top_k(e: Emitter, node: Node) -> None:
-    """TopKV2, which puts the lower index first among equals."""
-    k = e.scalar(node.attrs["k"])
-    e.several("TopKV2", [node.input(0), k], node.outputs, index_type=DType("int32"))
+    """TopKV2, which puts the lower index first among equals. Older TensorFlows don't know the attributes for the dtypes of k and of
+    the indices, which are int32 by default."""
+    e.several("TopKV2", [node.input(0), e.scalar(node.attrs["k"])], node.outputs)
 
 
 @emits("resize")

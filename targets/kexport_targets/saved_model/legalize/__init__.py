@@ -9,7 +9,7 @@ from kexport.passes import (
     constant_folding,
     crop_early,
     dead_code,
-    expand_hashes,
+    expand_crossings,
     expand_lookups,
     expand_quantization,
     expand_recurrent,
@@ -30,9 +30,10 @@ PADDING = ("conv", "max_pool")
 PADDING_SAME = ("depthwise_conv",)
 
 _PIPELINE = (
-    expand_hashes,
+    expand_crossings,
     expand_lookups,
-    floats_in_float32,
+    # Of these, kernels for CPUs are slow, and round at every step.
+    floats_in_float32("float16", "bfloat16"),
     expand_quantization,
     expand_recurrent(),
     constant_folding,

@@ -27,15 +27,18 @@ def neg(node: Node, rewriter: Rewriter) -> Value | None:
     return b.op("sub", b.scalar(0, x), x) if x.dtype in dtypes.UNSIGNED else None
 
 
-@legalizes("square", "squared_difference")
+@legalizes("square", "squared_difference", "mul")
 def square(node: Node, rewriter: Rewriter) -> Value | None:
-    """A product where SquaredDifference has no kernel: TensorFlow's optimizer makes one of ``Square(Sub(a, b))`` in any dtype
-    (grappler/optimizers/arithmetic_optimizer.cc, ``FuseSquaredDiffStage``)."""
+    """Squares in a dtype that SquaredDifference has a kernel for: TensorFlow's optimizer makes one of a difference's square, or product
+    with itself, in any dtype (grappler/optimizers/arithmetic_optimizer.cc, ``ReplaceMulWithSquare``, ``FuseSquaredDiffStage``)."""
     dtype, b = node.output.dtype, rewriter.builder
-    if dtypes.is_float(dtype) or dtype in ("int32", "int64"):
+    if dtype not in dtypes.INTEGERS or dtype in ("int32", "int64"):
         return None
-    base = node.input(0) if node.op == "square" else b.op("sub", node.input(0), node.input(1))
-    return b.op("mul", base, base)
+    if node.op == "mul" and node.input(0) is not node.input(1):
+        return None
+    wide = "int64" if dtype in ("uint32", "uint64") else "int32"
+    made = b.op(node.op, *(b.op("cast", value, dtype=wide) for value in node.inputs if value is not None))
+    return b.op("cast", made, dtype=dtype)
 
 
 @legalizes("bitwise_and", "bitwise_or", "bitwise_xor")

@@ -57,7 +57,7 @@ def _pipeline(*, fused: bool, always: bool = False) -> tuple[Pass, ...]:
     return (
         expand_hashes,
         expand_lookups,
-        floats_in_float32,
+        floats_in_float32(),
         expand_quantization,
         recurrent(fused=fused, always=always),
         unroll(),
