@@ -22,6 +22,7 @@ from kexport.lowering import lower
 from lowering.one_layer import keras
 from support.comparing import assert_close
 from support.making import made
+from support.targets import TARGETS
 
 MAKE = Path(__file__).resolve().parent / "make_models.py"
 
@@ -110,7 +111,7 @@ def check_once(label: str, name: str, size: int, options: Mapping[str, Any], suf
     """The same on every target, for models that are too large to keep."""
     folder = models(label, name, size, options, suffix)
     try:
-        for target in plugins.target_names():
+        for target in TARGETS:
             (out / target).mkdir()
             check(folder, suffix, target, out / target)
     finally:
@@ -118,7 +119,7 @@ def check_once(label: str, name: str, size: int, options: Mapping[str, Any], suf
         shutil.rmtree(out)
 
 
-@pytest.mark.parametrize("target", plugins.target_names())
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("name", QUICK)
 def test_small_input(name: str, suffix: str, target: str, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_small_input(name: str, suffix: str, target: str, tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("target", plugins.target_names())
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", QUICK_HEADLESS)
 def test_small_input_without_classifier(name: str, target: str, tmp_path: Path) -> None:
     size = QUICK_HEADLESS[name]

@@ -42,9 +42,9 @@ FIELDS: Final[dict[str, dict[str, int]]] = {
     "Entry": {"key": 1, "value": 2},
 }
 
-#: The graph version that the operators' meaning is of (``TF_GRAPH_DEF_VERSION`` of TensorFlow 2.4, tensorflow/core/public/version.h):
-#: all of them stand in it, and every later TensorFlow reads it.
-GRAPH_VERSION: Final = 561
+#: The version of graphs that the operators' meaning is of: TensorFlow 2.12's (``TF_GRAPH_DEF_VERSION``, tensorflow/core/public/version.h),
+#: which has all of them, as has every later one.
+GRAPH_VERSION: Final = 1395
 
 #: Attributes that name a dtype, and which input has it, for operators where that is not ``T`` of the first.
 TYPE_ATTRIBUTES: Final[dict[str, dict[str, int]]] = {

@@ -74,9 +74,9 @@ def index_dtype(node: Node, rewriter: Rewriter) -> Value | None:
 
 @legalizes("gather")
 def indices(node: Node, rewriter: Rewriter) -> Value | None:
-    """GatherV2 takes signed indices of 16 bits and more."""
+    """GatherV2 takes signed indices of 32 and 64 bits; of 16, too, in late TensorFlows."""
     table, given, b = node.input(0), node.input(1), rewriter.builder
-    if given.dtype in ("int16", "int32", "int64"):
+    if given.dtype in ("int32", "int64"):
         return None
     wide = b.op("cast", given, dtype="int64" if given.dtype in ("uint32", "uint64") else "int32")
     return b.op("gather", table, wide, **node.attrs)
