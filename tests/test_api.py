@@ -108,6 +108,7 @@ def test_what_no_keras_computes_is_exported_and_said_to_be_unverified(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEXPORT_BACKENDS", str(tmp_path / "none"))
     result = kexport.export(tiny.write_model(tmp_path / "tiny.h5", backend="theano"))
     assert result.exit_code == 8
     assert result.artifact.is_file()

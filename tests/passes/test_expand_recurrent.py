@@ -30,7 +30,9 @@ def test_a_loop_means_the_same(row: Drawn, open_lengths: bool) -> None:
     assert "scan" in ops(graph)
     assert row.op not in ops(graph)
     for computed, meant in zip(evaluate(graph, inputs), wanted, strict=True):
-        assert_close(computed, meant)
+        # Sums of numbers around 1 are rounded at 1e-7, however small what is left of them.
+        small = max(1.0, 1e-2 / max(float(np.abs(meant).max()), 1e-6))
+        assert_close(computed, meant, 1e-5 * small)
 
 
 def test_what_a_target_holds_stays() -> None:

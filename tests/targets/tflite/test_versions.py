@@ -129,7 +129,7 @@ def test_each_version_is_the_lowest_of_its_use(tmp_path):
     ("op", "dtype", "builtin", "version"),
     [
         ("add", "int64", "ADD", 4), ("sub", "int64", "SUB", 4), ("mul", "int64", "MUL", 5), ("mul", "float32", "MUL", 1),
-        ("maximum", "int32", "MAXIMUM", 1), ("equal", "bool", "EQUAL", 1), ("floor_div", "float32", "FLOOR_DIV", 2),
+        ("maximum", "int32", "MAXIMUM", 1), ("equal", "bool", "EQUAL", 1), ("floor_div", "int32", "FLOOR_DIV", 1),
     ],
 )  # fmt: skip
 def test_versions_by_dtype(op, dtype, builtin, version, tmp_path):
