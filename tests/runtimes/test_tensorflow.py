@@ -120,3 +120,15 @@ def test_benchmark(model: Path) -> None:
 def test_it_is_there() -> None:
     assert RUNTIME.available() is None
     assert RUNTIME.version().startswith("tensorflow 2.")
+
+
+def test_a_process_that_served_much_is_replaced(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.ones((1, 2), np.float32)
+    first = process.shared()
+    RUNTIME.run(model, {"a": x, "z": x})
+    assert process.shared() is first
+    monkeypatch.setattr(process, "_MOST_SERVED", first.served)
+    second = process.shared()
+    assert second is not first
+    assert not first.alive()
+    np.testing.assert_array_equal(RUNTIME.run(model, {"a": x, "z": x})["sum"], 2 * x)

@@ -18,11 +18,16 @@ from kexport_runtimes.tensorflow import frames
 
 _WORKER = Path(__file__).with_name("worker.py")
 
+#: TensorFlow does not give back all that a model took: after artifacts of so many bytes a new process takes over.
+_MOST_SERVED = 200_000_000
+
 
 class Worker:
     """One process, of so many threads. Requests are answered one after the other."""
 
     def __init__(self, threads: int) -> None:
+        #: The bytes of the artifacts that it was asked about.
+        self.served = 0
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
@@ -44,6 +49,7 @@ class Worker:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self.served += _size(artifact)
         whole = {"artifact": str(artifact.resolve()), **message}
         try:
             frames.send(self._process.stdin, whole, arrays)  # type: ignore[arg-type]
@@ -80,12 +86,18 @@ class Worker:
         return self._log.read().decode(errors="replace").strip()[-2000:] or "it said nothing."
 
 
+def _size(artifact: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    files = artifact.rglob("*") if artifact.is_dir() else [artifact]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
 _SHARED: list[Worker] = []
 
 
 def shared() -> Worker:
     """The process of one thread that serves all runs."""
-    if _SHARED and not _SHARED[0].alive():
+    if _SHARED and not (_SHARED[0].alive() and _SHARED[0].served < _MOST_SERVED):
         _SHARED.pop().close()
     if not _SHARED:
         _SHARED.append(Worker(threads=1))
