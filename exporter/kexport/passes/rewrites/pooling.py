@@ -85,7 +85,7 @@ def _counted_same(node: Node, rewriter: Rewriter) -> Value:
     window = tuple(node.attrs["window"])
     kernel = b.constant(np.full((*window, channels, 1), 1 / math.prod(window)), x.dtype, name="mean")
     attrs = {key: node.attrs[key] for key in ("strides", "padding", "activation", "data_format")}
-    return b.op("depthwise_conv", x, kernel, None, **attrs, dilations=(1, 1))
+    return b.op("depthwise_conv", x, kernel, None, **attrs, dilations=(1,) * len(window))
 
 
 def _shares(node: Node, pads: Sequence[tuple[int, int]], attrs: dict[str, Any], b: Builder) -> Value:

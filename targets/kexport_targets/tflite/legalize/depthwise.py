@@ -12,7 +12,7 @@ import numpy as np
 from kexport.ir import Array, Graph, Node, Value
 from kexport.passes import Rewriter, as_pass
 from kexport.passes.padding import explicit_padding
-from kexport_targets.tflite.legalize.convolution import pad_spatial, with_activation
+from kexport.passes.rewrites.convolution import pad_spatial, with_activation
 from kexport_targets.tflite.legalize.registry import legalizes
 
 #: XNNPACK's depthwise kernels take up to this many taps (src/configs/dwconv-config.c: 3, 4, 9 and 25); a larger window is

@@ -6,7 +6,7 @@ import numpy as np
 
 from kexport.ir import Node, Value, dims
 from kexport.passes import Rewriter
-from kexport_targets.tflite.legalize.convolution import with_activation
+from kexport.passes.rewrites.convolution import with_activation
 from kexport_targets.tflite.legalize.registry import legalizes
 
 #: BATCH_MATMUL takes up to this rank (LiteRT tflite/kernels/batch_matmul.cc, Prepare, commit f67457790c9c).

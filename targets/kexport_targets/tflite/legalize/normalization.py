@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-from kexport.ir import Node, Value
-from kexport.passes import Rewriter
+from kexport.passes.rewrites import normalization
 from kexport_targets.tflite.legalize.registry import legalizes
 
-
-def _parameter(node: Node, index: int, rewriter: Rewriter) -> Value | None:
-    """The scale or offset, with the dimensions of 1 that let it broadcast to x."""
-    value = node.inputs[index] if index < len(node.inputs) else None
-    if value is None:
-        return None
-    x, axes = node.input(0), node.attrs["axes"]
-    shape = tuple(x.shape[axis] if axis in axes else 1 for axis in range(axes[0], x.rank))
-    return value if value.shape == shape else rewriter.builder.op("reshape", value, shape=shape)
-
-
-@legalizes("layer_norm")
-def layer_norm(node: Node, rewriter: Rewriter) -> Value:
-    """``(x - mean) * rsqrt(mean((x - mean)^2) + epsilon)``, then the scale and the offset, which the dense layer or
-    convolution after it may take up."""
-    x, axes, b = node.input(0), tuple(node.attrs["axes"]), rewriter.builder
-    centred = b.op("sub", x, b.op("reduce_mean", x, axes=axes, keepdims=True))
-    variance = b.op("reduce_mean", b.op("square", centred), axes=axes, keepdims=True)
-    scale = b.op("rsqrt", b.op("add", variance, b.scalar(node.attrs["epsilon"], x)))
-    result = b.op("mul", centred, scale)
-    gamma, beta = _parameter(node, 1, rewriter), _parameter(node, 2, rewriter)
-    result = result if gamma is None else b.op("mul", result, gamma)
-    return result if beta is None else b.op("add", result, beta)
+legalizes("layer_norm")(normalization.layer_norm)
