@@ -30,9 +30,6 @@ VERSIONS = (1, 2, 3)
 #: Names of targets, where they are not spelled so.
 TITLES = {"tflite": "TF Lite", "onnx": "ONNX", "saved_model": "SavedModel", "coreml": "Core ML"}
 
-#: What runs the models of old versions.
-LEGACY_TARGETS = ("tflite",)
-
 #: Rows' names of layers in the archives that are no class.
 LEGACY_NAMES = {"merge": "Merge", "CuDNN": "LSTM"}
 
@@ -63,7 +60,7 @@ def legacy() -> Iterator[Shown]:
         for row in (name.removesuffix(".npz") for name in names if name.endswith(".npz")):
             forms = {name.partition("/")[0] for name in names if name.startswith((f"{row}.", f"{row}-"))}
             files = sum(name.endswith((".h5", ".keras", "-folder")) for name in forms)
-            yield Shown(_class(row.partition("-")[0]), version, files, LEGACY_TARGETS)
+            yield Shown(_class(row.partition("-")[0]), version, files, TARGETS)
 
 
 def _class(name: str) -> str:

@@ -16,6 +16,7 @@ from kexport.errors import ModelReadError
 from kexport.loading import ModelSpec, load
 from kexport.lowering import lower
 from support.comparing import assert_close
+from support.targets import TARGETS
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "fixtures" / "legacy").glob("*.zip"))
 
@@ -48,9 +49,11 @@ def unpacked(archive: Path, row: str, folder: Path) -> None:
                 file.extract(name, folder)
 
 
-def outputs(spec: ModelSpec, recorded: np.lib.npyio.NpzFile, folder: Path) -> dict[str, np.ndarray]:
+def outputs(
+    spec: ModelSpec, recorded: np.lib.npyio.NpzFile, folder: Path, name: str
+) -> dict[str, np.ndarray]:
     """What the exported model computes on the recorded inputs."""
-    target = plugins.target("tflite")
+    target = plugins.target(name)
     options = {option.name: option.default for option in target.options}
     graph = lower(spec, batch=len(recorded["in/0"]))
     artifact = target.emit(target.legalize(graph, options), folder, options)
@@ -74,10 +77,12 @@ def test_a_model_computes_what_its_own_keras_did(
             load(tmp_path / model, **options)
         return
     spec = load(tmp_path / model, **options)
-    computed = outputs(spec, recorded, tmp_path)
     assert len(spec.output_names) == sum(name.startswith("out/") for name in recorded.files)
-    for index, name in enumerate(spec.output_names):
-        assert_close(computed[name], recorded[f"out/{index}"])
+    for target in TARGETS:
+        (tmp_path / target).mkdir()
+        computed = outputs(spec, recorded, tmp_path / target, target)
+        for index, name in enumerate(spec.output_names):
+            assert_close(computed[name], recorded[f"out/{index}"])
 
 
 def test_every_archive_and_form_is_there() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from real_models import fetch
+from support.targets import TARGETS
 
 KEXPORT = str(Path(sys.executable).with_name("kexport"))
 
@@ -20,8 +21,9 @@ SPLICEAI = ("spliceai", "1.3.1", "spliceai/models/spliceai1.h5")
 
 
 def export(model: Path, out: Path, *arguments: str) -> dict[str, object]:
-    """Run ``kexport --target tflite`` with verification; return the manifest."""
-    command = [KEXPORT, "--target", "tflite", str(model), "-o", str(out), *arguments]
+    """Run ``kexport`` for every target, with verification; return the manifest."""
+    targets = [word for target in TARGETS for word in ("--target", target)]
+    command = [KEXPORT, *targets, str(model), "-o", str(out), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     manifest: dict[str, object] = json.loads((out / "manifest.json").read_text())
