@@ -52,11 +52,11 @@ ALLOWED = {
     "kexport_targets": ["numpy", "kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
     "kexport_targets.tflite": [
         *["numpy", "flatbuffers", "ai_edge_litert", "tflite_runtime"],
-        *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
+        *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors", "kexport_targets.emission"],
     ],
     "kexport_targets.onnx": [
         *["numpy", "onnx"],
-        *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
+        *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors", "kexport_targets.emission"],
     ],
     "kexport_runtimes": ["numpy"],
     # A program of its own.

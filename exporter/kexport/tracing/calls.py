@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kexport.tracing.symbolic import Keep, Walk, has_config, is_symbolic, leaves
+from kexport.tracing.symbolic import NO_CONFIG, Keep, Walk, config_of, is_keras_own, is_symbolic, leaves
 
 #: Operators of variables that would compute at once, where the other operand is symbolic.
 _OPERATORS = tuple(
@@ -80,22 +80,21 @@ class Calls:
 
     def _function(self, layer: Any, name: str) -> Callable[[Any], Any]:
         """The function that a layer's config calls ``name``: what the layer itself holds, else what the user handed over."""
-        for key in ("activation", "recurrent_activation"):
-            held = getattr(layer, key, None)
-            if callable(held) and getattr(held, "__name__", None) == name:
-                return held  # type: ignore[no-any-return]
-        if name in self._custom:
-            return self._custom[name]  # type: ignore[no-any-return]
-        for key in ("activation", "recurrent_activation"):
-            held = getattr(layer, key, None)
-            if callable(held) and type(held).__module__.partition(".")[0] not in {"keras", "tf_keras"}:
-                return held  # type: ignore[no-any-return]
-        raise TraceError(f"no function is called {name!r}")
+        held = [getattr(layer, key, None) for key in ("activation", "recurrent_activation")]
+        functions: list[Callable[[Any], Any]] = [item for item in held if callable(item)]
+        named = [item for item in functions if getattr(item, "__name__", None) == name]
+        given = [self._custom[name]] if name in self._custom else []
+        # An object with a __call__ has no name of its own.
+        foreign = [item for item in functions if not is_keras_own(item)]
+        found: list[Callable[[Any], Any]] = [*named, *given, *foreign]
+        if not found:
+            raise TraceError(f"no function is called {name!r}")
+        return found[0]
 
     # --- calling -----------------------------------------------------------------------------------------------------
 
     def _layer(self, layer: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-        if has_config(self._library, layer):
+        if config_of(self._library, layer) is not None:
             raise TraceError(f"it is Keras's own {type(layer).__name__}, for which no lowering is known")
         inputs: list[Any] = []
         masks: list[Any] = []
@@ -105,7 +104,7 @@ class Calls:
             masks.append(None if mask is None else self._input(mask))
             if masks[-1] is not None:
                 # Keras 3 and tf.keras both keep a tensor's mask there.
-                tensor._keras_mask = masks[-1]  # noqa: SLF001
+                tensor._keras_mask = masks[-1]  # noqa: SLF001  (so set_keras_mask does it)
         tensors = [*inputs, *(mask for mask in masks if mask is not None)]
         accepted = inspect.signature(layer.call).parameters
         # Keras notes what a call context adds, whether the layer's own call takes it or not.
@@ -159,7 +158,7 @@ class Calls:
             try:
                 references = [walk.reference(tensor) for tensor in outputs]
                 masks = [walk.reference(item) for item in leaves(mask) if is_symbolic(item)]
-            except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
+            except NO_CONFIG as error:
                 raise TraceError(_reason(error)) from error
         return {"layers": walk.layers, "outputs": references, "masks": masks}
 
@@ -222,7 +221,7 @@ def _symbolic_scope(library: Any, dtype: str | None) -> Iterator[None]:
         yield
         return
     # The one import of Keras outside of the reference: a live model of Keras 3 has imported it.
-    from keras.src.backend.common.variables import AutocastScope  # noqa: TID251
+    from keras.src.backend.common.variables import AutocastScope  # noqa: TID251  (no other name for it)
 
     owner = next(kind for kind in library.module.Variable.__mro__ if "__mul__" in vars(kind))
     originals = {name: vars(owner)[name] for name in _OPERATORS if name in vars(owner)}

@@ -45,15 +45,18 @@ def is_keras_own(thing: Any) -> bool:
     return root in {"keras", "tf_keras"} and type(thing).__name__ not in _CODE
 
 
-def has_config(library: Any, thing: Any) -> bool:
-    """Whether ``thing`` is Keras's own, and a file can describe it with all that is inside it."""
+#: What Keras raises where something has no config, or one that is no plain data.
+NO_CONFIG = (TypeError, ValueError, NotImplementedError, AttributeError)
+
+
+def config_of(library: Any, thing: Any) -> Any:
+    """What a file says of ``thing``; None where it is not Keras's own, or something inside it can't be described."""
     if not is_keras_own(thing):
-        return False
+        return None
     try:
-        plain(library, thing)
-    except (TypeError, ValueError, NotImplementedError, AttributeError):
-        return False
-    return True
+        return plain(library, thing)
+    except NO_CONFIG:
+        return None
 
 
 def is_layer(operation: Any) -> bool:
@@ -134,7 +137,7 @@ class Walk:
 
     @staticmethod
     def _node(operation: Any, index: int) -> tuple[Any, Any]:
-        node = operation._inbound_nodes[index]  # noqa: SLF001
+        node = operation._inbound_nodes[index]  # noqa: SLF001  (Keras has no public way to it)
         arguments = getattr(node, "arguments", None)
         if arguments is not None:
             return arguments.args, arguments.kwargs
@@ -147,7 +150,7 @@ class Walk:
         args, kwargs = self._node(operation, index)
         if type(operation).__name__.endswith("OpLambda"):
             # Files of Keras 2 have the arguments after the first by name (``Node.serialize`` in tf_keras/src/engine/node.py, 2.21).
-            names = operation._call_spec.arg_names[1:]  # noqa: SLF001
+            names = operation._call_spec.arg_names[1:]  # noqa: SLF001  (the same)
             args, kwargs = args[:1], {**dict(zip(names, args[1:], strict=False)), **kwargs}
         name = self._name(operation)
         record = self.layers[name]
@@ -174,18 +177,14 @@ class Walk:
 
     def _described(self, operation: Any) -> dict[str, Any]:
         """The config and the weights of a layer of Keras's; of another, no more than its name: its call is traced."""
-        if is_keras_own(operation):
-            try:
-                raw = plain(self._library, operation)
-            except (TypeError, ValueError, NotImplementedError, AttributeError):
-                # Something inside it has no config. Its call can still be traced.
-                pass
-            else:
-                return {
-                    "raw": raw,
-                    "weights": self.weights(operation) if is_layer(operation) else [],
-                    "inside": self._inside(operation),
-                }
+        raw = config_of(self._library, operation)
+        if raw is not None:
+            return {
+                "raw": raw,
+                "weights": self.weights(operation) if is_layer(operation) else [],
+                "inside": self._inside(operation),
+            }
+        # Where something inside it has no config, its call can still be traced.
         return {
             "custom": type(operation).__name__,
             "config": {"name": operation.name, "dtype": policy_name(operation)},
@@ -257,6 +256,6 @@ def plain(library: Any, item: Any) -> Any:
     """``item`` as Keras serializes it, through JSON.
 
     Raises:
-        TypeError, ValueError, NotImplementedError, AttributeError: it has no config, or one that is no plain data.
+        NO_CONFIG: one of these: it has no config, or one that is no plain data.
     """
     return json.loads(json.dumps(library.module.saving.serialize_keras_object(item)))

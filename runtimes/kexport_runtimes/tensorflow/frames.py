@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def send(stream: BinaryIO, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def send(stream: IO[bytes], message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a frame."""
     text = json.dumps({**message, "arrays": [*arrays]}).encode()
     packed = io.BytesIO()
@@ -26,7 +26,7 @@ def send(stream: BinaryIO, message: Mapping[str, Any], arrays: Mapping[str, NDAr
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Read a frame; None where the other side has gone."""
     parts = []
     for _ in range(2):

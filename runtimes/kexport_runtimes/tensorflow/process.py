@@ -52,8 +52,8 @@ class Worker:
         self.served += _size(artifact)
         whole = {"artifact": str(artifact.resolve()), **message}
         try:
-            frames.send(self._process.stdin, whole, arrays)  # type: ignore[arg-type]
-            frame = frames.receive(self._process.stdout)  # type: ignore[arg-type]
+            frames.send(self._process.stdin, whole, arrays)
+            frame = frames.receive(self._process.stdout)
         except BrokenPipeError:
             frame = None
         if frame is None:

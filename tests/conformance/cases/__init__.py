@@ -7,44 +7,29 @@ models are made anew when that file changes.
 
 from __future__ import annotations
 
-from . import (
-    architectures,
-    attention,
-    audio,
-    basic,
-    convolution,
-    dtypes,
-    locally_connected,
-    lookups,
-    merging,
-    models,
-    normalization,
-    pooling,
-    preprocessing,
-    quantized,
-    recurrent,
-    spatial,
-)
+from importlib import import_module
+
 from .case import Case
 
+_FILES = (
+    "architectures",
+    "attention",
+    "audio",
+    "basic",
+    "convolution",
+    "dtypes",
+    "locally_connected",
+    "lookups",
+    "merging",
+    "models",
+    "normalization",
+    "pooling",
+    "preprocessing",
+    "quantized",
+    "recurrent",
+    "spatial",
+)
+
 FAMILIES: dict[str, tuple[Case, ...]] = {
-    module.__name__.rpartition(".")[2]: module.CASES
-    for module in (
-        architectures,
-        attention,
-        audio,
-        basic,
-        convolution,
-        dtypes,
-        locally_connected,
-        lookups,
-        merging,
-        models,
-        normalization,
-        pooling,
-        preprocessing,
-        quantized,
-        recurrent,
-        spatial,
-    )
+    name: import_module(f".{name}", __package__).CASES for name in _FILES
 }

@@ -12,6 +12,7 @@ from kexport.ir import Array
 from kexport.ir.ops import known_ops
 from kexport_runtimes.onnxruntime import RUNTIME
 from kexport_targets.onnx import TARGET
+from support import op_by_dtype
 from targets.tflite.running import expected, graph_from
 from targets.tflite.test_kernels_by_dtype import (
     CASES,
@@ -32,23 +33,8 @@ INEXACT = {"reduce_sum": ("int32", "int64", "uint64"), "reduce_mean": ("uint32",
 
 
 def failures(name: str, case: Case, dtype: str, arrays: list[Array], folder: Path) -> list[str]:
-    graph = graph_from({f"x{i}": (dtype, case.shape) for i in range(case.inputs)}, case.body)
-    kinds = [value.dtype for value in graph.outputs]
-    truth = expected(graph, arrays)
     options = {"opset": None, "float16": False}
-    try:
-        artifact = TARGET.emit(TARGET.legalize(graph, options), folder, options)
-    except UnsupportedOpError as error:
-        return [] if name.split(maxsplit=1)[0] in REFUSED and error.hint else [f"{name} in {dtype}: {error}"]
-    outputs = RUNTIME.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
-    found = []
-    for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
-        narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
-        try:
-            compare(outputs[f"y{index}"], array, narrow, case.slack)
-        except AssertionError as error:
-            found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
-    return found
+    return op_by_dtype.failures(TARGET, RUNTIME, options, name, case, dtype, arrays, folder, REFUSED)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -132,3 +118,15 @@ def test_sums_within_2_to_the_53_are_exact(tmp_path: Path) -> None:
     for dtype, most in (("int32", 2**27), ("int64", 2**48)):
         x = np.random.default_rng(1).integers(-most, most, case.shape).astype(dtype)
         assert failures("reduce_sum", case, dtype, [x], tmp_path) == []
+
+
+def test_a_remainder_has_the_divisors_sign(tmp_path: Path) -> None:
+    """Of an absolute value too, whose sign is known."""
+    a, divisor = np.array([-7.5, -3, 0, 3, 7.5], np.float32), np.array([-2, 2, -2, -2, -2], np.float32)
+    types = {"a": ("float32", (5,)), "d": ("float32", (5,))}
+    graph = graph_from(types, lambda b, x, d: [b.op("mod", x, d), b.op("mod", b.op("abs", x), d)])
+    options = {"opset": None, "float16": False}
+    artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+    outputs = RUNTIME.run(tmp_path / artifact.main, {"a": a, "d": divisor})
+    np.testing.assert_array_equal(outputs["y0"], np.mod(a, divisor))
+    np.testing.assert_array_equal(outputs["y1"], np.mod(np.abs(a), divisor))

@@ -12,6 +12,7 @@ from kexport.ir.ops import known_ops
 from kexport.ir.ops.recurrent import LAYOUTS
 from kexport_runtimes.tensorflow import RUNTIME
 from kexport_targets.saved_model import FROZEN_GRAPH, TARGET
+from support import op_by_dtype
 from support.comparing import assert_close
 from support.recurrent import Drawn
 from targets.tflite.running import expected, graph_from
@@ -22,28 +23,12 @@ from targets.tflite.test_kernels_by_dtype import (
     INTEGERS,
     Case,
     arrays_of,
-    compare,
     to_their_ends,
 )
 
 
 def failures(name: str, case: Case, dtype: str, arrays: list[Array], folder: Path) -> list[str]:
-    graph = graph_from({f"x{i}": (dtype, case.shape) for i in range(case.inputs)}, case.body)
-    kinds = [value.dtype for value in graph.outputs]
-    truth = expected(graph, arrays)
-    artifact = FROZEN_GRAPH.emit(FROZEN_GRAPH.legalize(graph, {}), folder, {})
-    try:
-        outputs = RUNTIME.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
-    except RuntimeError as error:
-        return [f"{name} in {dtype}: {error}"]
-    found = []
-    for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
-        narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
-        try:
-            compare(outputs[f"y{index}"], array, narrow, case.slack)
-        except AssertionError as error:
-            found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
-    return found
+    return op_by_dtype.failures(FROZEN_GRAPH, RUNTIME, {}, name, case, dtype, arrays, folder)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

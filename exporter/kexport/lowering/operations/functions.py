@@ -57,7 +57,8 @@ def lower_erfinv(ctx: Context, *inputs: Value) -> Value:
 def _interpolated(function: Callable[[Array], Array], degree: int) -> list[float]:
     """The Chebyshev series that agrees with a function of -1..1 at the roots of the next polynomial."""
     roots = np.cos((np.arange(degree + 1) + 0.5) * math.pi / (degree + 1))
-    return np.polynomial.chebyshev.chebfit(roots, function(roots), degree).tolist()  # type: ignore[no-any-return]
+    coefficients: list[float] = np.polynomial.chebyshev.chebfit(roots, function(roots), degree).tolist()
+    return coefficients
 
 
 def _chebyshev(ctx: Context, t: Value, coefficients: Sequence[float]) -> Value:

@@ -6,6 +6,13 @@ input it does not.
 
 from __future__ import annotations
 
-from kexport.passes.rewrites import convolution, normalization, pooling, softmax
+from kexport.passes.rewrites import (
+    activations,
+    convolution,
+    kernel_dtypes,
+    normalization,
+    pooling,
+    softmax,
+)
 
-__all__ = ["convolution", "normalization", "pooling", "softmax"]
+__all__ = ["activations", "convolution", "kernel_dtypes", "normalization", "pooling", "softmax"]

@@ -148,5 +148,12 @@ def cast(e: Emitter, node: Node) -> None:
 
 @emits("mod")
 def mod(e: Emitter, node: Node) -> None:
-    """Mod of integers has the divisor's sign, as the graph's has; of floats legalization makes it otherwise."""
-    e.op("Mod", node.inputs, node.outputs, fmod=int(dtypes.is_float(node.input(0).dtype)))
+    """Mod of integers has the divisor's sign, as the graph's has; of floats the dividend's: where they differ, a divisor more."""
+    a, divisor = node.input(0), node.input(1)
+    if not dtypes.is_float(a.dtype):
+        e.op("Mod", [a, divisor], node.outputs)
+        return
+    rest, zero = e.op("Mod", [a, divisor], fmod=1), e.scalar(0.0, a.dtype)
+    other = e.op("Xor", [e.op("Less", [rest, zero]), e.op("Less", [divisor, zero])])
+    wrong = e.op("And", [other, e.op("Not", [e.op("Equal", [rest, zero])])])
+    e.op("Where", [wrong, e.op("Add", [rest, divisor]), rest], node.outputs)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Array, Constant, Graph, Node, Value, dtypes
+from kexport_targets.emission import EmissionRules
 
 
 @dataclass
@@ -157,27 +158,6 @@ class Emitter:
         return name
 
 
-EmissionRule: TypeAlias = Callable[[Emitter, Node], None]
-_RULES: dict[str, EmissionRule] = {}
-
-
-def emits(*ops: str) -> Callable[[EmissionRule], EmissionRule]:
-    """Register the decorated rule for these graph ops.
-
-    Raises:
-        ValueError: one of them has a rule.
-    """
-
-    def decorate(rule: EmissionRule) -> EmissionRule:
-        for name in ops:
-            if name in _RULES:
-                raise ValueError(f"Two emission rules are registered for {name!r}.")
-            _RULES[name] = rule
-        return rule
-
-    return decorate
-
-
-def emittable_ops() -> list[str]:
-    """The graph ops that have a rule, sorted."""
-    return sorted(_RULES)
+_RULES: EmissionRules[Emitter] = EmissionRules()
+emits = _RULES.emits
+emittable_ops = _RULES.ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Dim, Shape, Symbolic
+from kexport.ir import Dim, Shape, Symbolic, Value
 from kexport.ir.dims import Atom, FloorDiv, Product, Symbol, is_static
 from kexport_targets.onnx.emit.emitter import Emitter
 
@@ -53,6 +53,9 @@ def _symbol(e: Emitter, name: str) -> str:
     for value in e.graph.inputs:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, Symbolic) and str(dim) == name:
-                whole = e.once(("shape of", value), lambda value=value: e.op("Shape", [value], hint="shape"))  # type: ignore[misc]
-                return e.op("Gather", [whole, e.ints([axis])], hint="length", axis=0)
+                return e.op("Gather", [_shape(e, value), e.ints([axis])], hint="length", axis=0)
     raise UnsupportedOpError(f"The length {name!r} is not one of an input's.", hint="Give it with --dim.")
+
+
+def _shape(e: Emitter, value: Value) -> str:
+    return e.once(("shape of", value), lambda: e.op("Shape", [value], hint="shape"))

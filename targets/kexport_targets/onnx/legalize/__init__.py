@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kexport.ir import Graph, Node
+from kexport.ir import Graph, Node, Value
 from kexport.ir.ops.loop import bodies
 from kexport.passes import (
     Pass,
@@ -23,8 +23,11 @@ from kexport.passes import (
     run_passes,
     simplify,
 )
+from kexport.passes.rewrites import activations as spelled_out
+from kexport.passes.rewrites.normalization import layer_norm
 from kexport_targets.onnx.emit import recurrent
-from kexport_targets.onnx.legalize import activations, arithmetic, dtypes, moving, normalization  # registers
+from kexport_targets.onnx.legalize import activations, arithmetic, dtypes, moving  # registers
+from kexport_targets.onnx.legalize.normalization import is_native
 from kexport_targets.onnx.legalize.registry import TABLE
 
 #: Operators whose padding can take a pad over.
@@ -36,17 +39,16 @@ onnx_rewrites = TABLE.as_pass()
 def _for_opset(opset: int) -> Pass:
     """Functions that only later operator sets have, in the operators of this one."""
 
-    def rule(node: Node, rewriter: Rewriter) -> list[object] | None:
-        b = rewriter.builder
+    def rule(node: Node, rewriter: Rewriter) -> list[Value] | None:
         if node.op == "gelu" and opset < 20:
-            return [activations.erf_gelu(node, b)]
+            return [spelled_out.gelu(node, rewriter)]
         if node.op == "hard_swish" and opset < 14:
-            return [activations.clipped_hard_swish(node, b)]
-        if node.op == "layer_norm" and (opset < 17 or not normalization.is_native(node)):
-            return [normalization.spelled_out(node, b)]
+            return [spelled_out.hard_swish(node, rewriter)]
+        if node.op == "layer_norm" and (opset < 17 or not is_native(node)):
+            return [layer_norm(node, rewriter)]
         return None
 
-    return Pass(f"for_opset({opset})", lambda graph: Rewriter(graph).run(rule))  # type: ignore[arg-type]
+    return Pass(f"for_opset({opset})", lambda graph: Rewriter(graph).run(rule))
 
 
 def _pipeline(opset: int) -> tuple[Pass, ...]:

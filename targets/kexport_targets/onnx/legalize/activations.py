@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 
-from kexport.ir import Builder, Node, Value, dims, dtypes
+from kexport.ir import Node, Value, dtypes
 from kexport.passes import Rewriter
+from kexport.passes.rewrites import activations as spelled_out
+from kexport.passes.rewrites import softmax
 from kexport_targets.onnx.legalize.registry import legalizes
 
-
-@legalizes("silu")
-def silu(node: Node, rewriter: Rewriter) -> Value:
-    """``x * sigmoid(x)``."""
-    x, b = node.input(0), rewriter.builder
-    return b.op("mul", x, b.op("sigmoid", x))
+legalizes("silu")(spelled_out.silu)
 
 
 @legalizes("rsqrt")
@@ -102,36 +99,7 @@ def atan2(node: Node, rewriter: Rewriter) -> Value:
     return b.op("select", b.op("equal", x, zero), half, left)
 
 
-def erf_gelu(node: Node, b: Builder) -> Value:
-    """``x * (1 + erf(x / sqrt 2)) / 2``, or its tanh form."""
-    x = node.input(0)
-    if node.attrs["approximate"]:
-        cube = b.op("mul", b.op("mul", x, x), x)
-        inner = b.op("add", x, b.op("mul", cube, b.scalar(0.044715, x)))
-        bent = b.op("tanh", b.op("mul", inner, b.scalar(math.sqrt(2 / math.pi), x)))
-    else:
-        bent = b.op("erf", b.op("mul", x, b.scalar(math.sqrt(0.5), x)))
-    half = b.op("mul", x, b.scalar(0.5, x))
-    return b.op("mul", half, b.op("add", bent, b.scalar(1.0, x)))
-
-
-def clipped_hard_swish(node: Node, b: Builder) -> Value:
-    """``x * clip(x + 3, 0, 6) / 6``."""
-    x = node.input(0)
-    gate = b.op("clip", b.op("add", x, b.scalar(3.0, x)), min=0.0, max=6.0)
-    return b.op("mul", b.op("mul", x, gate), b.scalar(1 / 6, x))
-
-
 @legalizes("softmax", "log_softmax")
 def softmax_of_several(node: Node, rewriter: Rewriter) -> Value | None:
-    """Several axes at the end, as one."""
-    x, b, axes = node.input(0), rewriter.builder, node.attrs["axis"]
-    if not isinstance(axes, tuple):
-        return None
-    kept = tuple(axis for axis in range(x.rank) if axis not in axes)
-    perm = (*kept, *axes)
-    turned = b.op("transpose", x, perm=perm)
-    merged = dims.product(tuple(x.shape[axis] for axis in axes))
-    flat = b.op("reshape", turned, shape=(*(x.shape[axis] for axis in kept), merged))
-    result = b.op("reshape", b.op(node.op, flat, axis=len(kept)), shape=turned.shape)
-    return b.op("transpose", result, perm=tuple(perm.index(axis) for axis in range(x.rank)))
+    """The operators take one axis, whichever it is."""
+    return softmax.over_the_last_axis(node, rewriter) if isinstance(node.attrs["axis"], tuple) else None

@@ -18,23 +18,6 @@ def floor_div(node: Node, rewriter: Rewriter) -> Value:
     return b.op("div", b.op("sub", a, b.op("mod", a, divisor)), divisor)
 
 
-@legalizes("mod")
-def mod(node: Node, rewriter: Rewriter) -> Value | None:
-    """Of floats the operator has the dividend's sign: where that is not the divisor's, a divisor more."""
-    a, divisor, b = node.input(0), node.input(1), rewriter.builder
-    if not dtypes.is_float(a.dtype) or node.output.name.endswith("/fmod"):
-        return None
-    if a.producer is not None and a.producer.op == "abs":
-        return None
-    # |a| mod |b| is what the operator computes of positive numbers; the rest is signs.
-    size = b.op("mod", b.op("abs", a), b.op("abs", divisor))
-    zero = b.scalar(0.0, a)
-    signed = b.op("select", b.op("less", a, zero), b.op("neg", size), size)
-    other = b.op("logical_xor", b.op("less", signed, zero), b.op("less", divisor, zero))
-    wrong = b.op("logical_and", other, b.op("not_equal", signed, zero))
-    return b.op("select", wrong, b.op("add", signed, divisor), signed)
-
-
 #: The dtypes of BitShift.
 BIT_SHIFTED = ("uint8", "uint32", "uint64")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from kexport.ir import Builder, Node, Value, dtypes
+from kexport.ir import Node, Value
 from kexport.passes import Rewriter
+from kexport.passes.rewrites.kernel_dtypes import between_casts
 from kexport_targets.onnx.legalize import integers
 from kexport_targets.onnx.legalize.registry import legalizes
 
@@ -103,20 +104,4 @@ def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
     if special is not None:
         return special
     wider = next(other for other in _WIDER[dtype] if other in known)
-    b = rewriter.builder
-    inputs = [
-        value if value is None or index in own or value.dtype != dtype else _cast(b, value, wider)
-        for index, value in enumerate(node.inputs)
-    ]
-    outputs = b.ops(node.op, *inputs, **node.attrs)
-    return [
-        made if made.dtype == old.dtype else b.op("cast", made, dtype=old.dtype)
-        for made, old in zip(outputs, node.outputs, strict=True)
-    ]
-
-
-def _cast(b: Builder, value: Value, dtype: str) -> Value:
-    if value.constant is None:
-        return b.op("cast", value, dtype=dtype)
-    made = value.constant.map(lambda array: array.astype(dtypes.numpy_dtype(dtype)), dtype=dtype)
-    return b.constant(made, name="cast")
+    return between_casts(node, rewriter, dtype, wider, own)

@@ -61,11 +61,13 @@ def _symbol(root: Emitter, name: str) -> str:
     for value in root.graph.inputs:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, Symbolic) and str(dim) == name:
-                shape = root.once(("shape of", value), lambda value=value: _shape(root, value))  # type: ignore[misc]
+                shape = _shape(root, value)
                 bounds = [root.ints([bound]) for bound in (axis, axis + 1, 1)]
                 return root.op("StridedSlice", [shape, *bounds], shrink_axis_mask=1)
     raise UnsupportedOpError(f"The length {name!r} is not one of an input's.", hint="Give it with --dim.")
 
 
 def _shape(root: Emitter, value: Value) -> str:
-    return root.op("Shape", [value], dtype="int32", out_type=DType("int32"))
+    return root.once(
+        ("shape of", value), lambda: root.op("Shape", [value], dtype="int32", out_type=DType("int32"))
+    )

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 from kexport.ir import Node, Value
 from kexport.passes import Rewriter
+from kexport.passes.rewrites import activations as spelled_out
 from kexport.passes.rewrites import normalization, softmax
 from kexport_targets.saved_model.legalize.registry import legalizes
 
 legalizes("softmax", "log_softmax")(softmax.over_the_last_axis)
 legalizes("layer_norm")(normalization.layer_norm)
-
-
-@legalizes("silu")
-def silu(node: Node, rewriter: Rewriter) -> Value:
-    """``x * sigmoid(x)``."""
-    x, b = node.input(0), rewriter.builder
-    return b.op("mul", x, b.op("sigmoid", x))
-
-
-@legalizes("hard_swish")
-def hard_swish(node: Node, rewriter: Rewriter) -> Value:
-    """``x * relu6(x + 3) / 6``."""
-    x, b = node.input(0), rewriter.builder
-    gate = b.op("relu6", b.op("add", x, b.scalar(3.0, x)))
-    return b.op("mul", b.op("mul", x, gate), b.scalar(1 / 6, x))
-
-
-@legalizes("gelu")
-def gelu(node: Node, rewriter: Rewriter) -> Value:
-    """``x * (1 + erf(x / sqrt 2)) / 2``, or its tanh form."""
-    x, b = node.input(0), rewriter.builder
-    if node.attrs["approximate"]:
-        cube = b.op("mul", b.op("square", x), x)
-        inner = b.op("add", x, b.op("mul", cube, b.scalar(0.044715, x)))
-        bent = b.op("tanh", b.op("mul", inner, b.scalar(math.sqrt(2 / math.pi), x)))
-    else:
-        bent = b.op("erf", b.op("mul", x, b.scalar(math.sqrt(0.5), x)))
-    half = b.op("mul", x, b.scalar(0.5, x))
-    return b.op("mul", half, b.op("add", bent, b.scalar(1.0, x)))
+legalizes("silu")(spelled_out.silu)
+legalizes("hard_swish")(spelled_out.hard_swish)
+legalizes("gelu")(spelled_out.gelu)
 
 
 @legalizes("elu")

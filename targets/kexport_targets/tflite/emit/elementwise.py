@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from kexport.ir import Node, Value
 from kexport_targets.tflite import schema
-from kexport_targets.tflite.emit.emitter import EmissionRule, Emitter, emits
+from kexport_targets.tflite.emit.emitter import Emitter, emits
 from kexport_targets.tflite.emit.lengths import scalar
 from kexport_targets.tflite.versions import version_of
 
@@ -63,14 +64,14 @@ ARITHMETIC: dict[str, tuple[str, str]] = {
 }
 
 
-def _plain(builtin: str, options: str | None) -> EmissionRule:
+def _plain(builtin: str, options: str | None) -> Callable[[Emitter, Node], None]:
     def rule(e: Emitter, node: Node) -> None:
         e.op(builtin, node.inputs, node.outputs, options, version=version_of(builtin, node))
 
     return rule
 
 
-def _arithmetic(builtin: str, options: str) -> EmissionRule:
+def _arithmetic(builtin: str, options: str) -> Callable[[Emitter, Node], None]:
     def rule(e: Emitter, node: Node) -> None:
         activation = schema.ACTIVATIONS[node.attrs["activation"]]
         version = version_of(builtin, node)

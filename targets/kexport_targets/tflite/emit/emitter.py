@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Constant, Graph, Node, TensorType, Value
+from kexport_targets.emission import EmissionRules
 from kexport_targets.tflite import schema
 from kexport_targets.tflite.program import Operator, Program, Subgraph, Tensor
 
@@ -184,27 +185,6 @@ def _in_halves(array: Any) -> Any:
     return flat[::2] & 15 | flat[1::2] << 4
 
 
-EmissionRule: TypeAlias = Callable[[Emitter, Node], None]
-_RULES: dict[str, EmissionRule] = {}
-
-
-def emits(*ops: str) -> Callable[[EmissionRule], EmissionRule]:
-    """Register the decorated rule for these graph ops.
-
-    Raises:
-        ValueError: one of them has a rule.
-    """
-
-    def decorate(rule: EmissionRule) -> EmissionRule:
-        for name in ops:
-            if name in _RULES:
-                raise ValueError(f"Two emission rules are registered for {name!r}.")
-            _RULES[name] = rule
-        return rule
-
-    return decorate
-
-
-def emittable_ops() -> list[str]:
-    """The graph ops that have a rule, sorted."""
-    return sorted(_RULES)
+_RULES: EmissionRules[Emitter] = EmissionRules()
+emits = _RULES.emits
+emittable_ops = _RULES.ops

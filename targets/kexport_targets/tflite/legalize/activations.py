@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from kexport.ir import Node, Value
 from kexport.passes import Rewriter
+from kexport.passes.rewrites import activations as spelled_out
 from kexport.passes.rewrites import softmax
 from kexport_targets.tflite.legalize.registry import legalizes
 
 # The builtins work along the last axis.
 legalizes("softmax", "log_softmax")(softmax.over_the_last_axis)
-
-
-@legalizes("silu")
-def silu(node: Node, rewriter: Rewriter) -> Value:
-    """``x * sigmoid(x)``: LOGISTIC and MUL, which XNNPACK runs."""
-    x, b = node.input(0), rewriter.builder
-    return b.op("mul", x, b.op("sigmoid", x))
+# LOGISTIC and MUL, which XNNPACK runs.
+legalizes("silu")(spelled_out.silu)
 
 
 @legalizes("softplus")

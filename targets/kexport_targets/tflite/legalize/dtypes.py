@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Builder, Node, Value, dtypes
+from kexport.ir import Node, Value
 from kexport.passes import Rewriter
+from kexport.passes.rewrites.kernel_dtypes import between_casts, cast
 from kexport_targets.tflite.legalize import unsigned
 from kexport_targets.tflite.legalize.registry import legalizes
 
@@ -136,23 +137,7 @@ def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
             f"Layer {node.origin!r}: TFLite computes {node.op} in {', '.join(known)}. Received: {dtype}.",
             hint="Change the dtype before this layer.",
         )
-    b, own = rewriter.builder, _OWN_DTYPE.get(node.op, ())
-    inputs = [
-        value if value is None or index in own or value.dtype != dtype else _cast(b, value, wider)
-        for index, value in enumerate(node.inputs)
-    ]
-    outputs = b.ops(node.op, *inputs, **node.attrs)
-    return [
-        made if made.dtype == old.dtype else b.op("cast", made, dtype=old.dtype)
-        for made, old in zip(outputs, node.outputs, strict=True)
-    ]
-
-
-def _cast(b: Builder, value: Value, dtype: str) -> Value:
-    if value.constant is None:
-        return b.op("cast", value, dtype=dtype)
-    made = value.constant.map(lambda array: array.astype(dtypes.numpy_dtype(dtype)), dtype=dtype)
-    return b.constant(made, name="cast")
+    return between_casts(node, rewriter, dtype, wider, _OWN_DTYPE.get(node.op, ()))
 
 
 @legalizes("gather")
@@ -161,7 +146,7 @@ def indices(node: Node, rewriter: Rewriter) -> Value | None:
     table, index = node.input(0), node.input(1)
     if index.dtype in ("int32", "int64"):
         return None
-    wide = _cast(rewriter.builder, index, "int64" if index.dtype in ("uint32", "uint64") else "int32")
+    wide = cast(rewriter.builder, index, "int64" if index.dtype in ("uint32", "uint64") else "int32")
     return rewriter.builder.op("gather", table, wide, **node.attrs)
 
 

@@ -1,0 +1,44 @@
+"""An op in a dtype, on a target's own runtime, against its meaning in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kexport.contracts import Runtime, Target
+from kexport.errors import UnsupportedOpError
+from kexport.ir import Array
+from targets.tflite.running import expected, graph_from
+from targets.tflite.test_kernels_by_dtype import Case, compare
+
+
+def failures(
+    target: Target,
+    runtime: Runtime,
+    options: Mapping[str, Any],
+    name: str,
+    case: Case,
+    dtype: str,
+    arrays: list[Array],
+    folder: Path,
+    refused: tuple[str, ...] = (),
+) -> list[str]:
+    """What is wrong, a text each; ops in ``refused`` may be refused, with a way out."""
+    graph = graph_from({f"x{i}": (dtype, case.shape) for i in range(case.inputs)}, case.body)
+    kinds = [value.dtype for value in graph.outputs]
+    truth = expected(graph, arrays)
+    try:
+        artifact = target.emit(target.legalize(graph, options), folder, options)
+        outputs = runtime.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
+    except (UnsupportedOpError, RuntimeError) as error:
+        said = isinstance(error, UnsupportedOpError) and error.hint
+        return [] if said and name.split(maxsplit=1)[0] in refused else [f"{name} in {dtype}: {error}"]
+    found = []
+    for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
+        narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
+        try:
+            compare(outputs[f"y{index}"], array, narrow, case.slack)
+        except AssertionError as error:
+            found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
+    return found
