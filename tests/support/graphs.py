@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from kexport.ir import Builder, Graph, TensorType, Value
+import numpy as np
+
+from kexport.ir import Array, Builder, Graph, TensorType, Value
+from kexport.ir.evaluate import evaluate
 
 #: Adds nodes through the builder; returns output values by name.
 Body = Callable[..., Mapping[str, Value]]
+
+#: Input name → dtype and shape.
+Types = Mapping[str, tuple[str, tuple[Any, ...]]]
 
 
 def graph_of(inputs: Mapping[str, TensorType], body: Body, layers: Sequence[str] = ()) -> Graph:
@@ -30,3 +37,20 @@ def graph_of(inputs: Mapping[str, TensorType], body: Body, layers: Sequence[str]
     )
     graph.check()
     return graph
+
+
+def graph_from(types: Types, body: Callable[..., Any]) -> Graph:
+    """The graph that ``body(builder, *inputs)`` builds; it returns a value, or several, which are called ``y0``, ``y1``, …"""
+
+    def named(builder: Builder, *values: Value) -> dict[str, Value]:
+        made = body(builder, *values)
+        outputs = list(made) if isinstance(made, (list, tuple)) else [made]
+        return {f"y{index}": value for index, value in enumerate(outputs)}
+
+    return graph_of({name: TensorType(dtype, shape) for name, (dtype, shape) in types.items()}, named)
+
+
+def expected(graph: Graph, inputs: Sequence[Any]) -> list[Array]:
+    """What the ops mean in NumPy; ask before the graph is legalized."""
+    with np.errstate(all="ignore"):
+        return evaluate(graph, inputs)

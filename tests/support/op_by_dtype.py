@@ -9,8 +9,8 @@ from typing import Any
 from kexport.contracts import Runtime, Target
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Array
-from targets.tflite.running import expected, graph_from
-from targets.tflite.test_kernels_by_dtype import Case, compare
+from support.graphs import expected, graph_from
+from support.op_cases import Case, compare, op_of
 
 
 def failures(
@@ -33,7 +33,7 @@ def failures(
         outputs = runtime.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
     except (UnsupportedOpError, RuntimeError) as error:
         said = isinstance(error, UnsupportedOpError) and error.hint
-        return [] if said and name.split(maxsplit=1)[0] in refused else [f"{name} in {dtype}: {error}"]
+        return [] if said and op_of(name) in refused else [f"{name} in {dtype}: {error}"]
     found = []
     for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
         narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)

@@ -13,8 +13,8 @@ from kexport.ir.ops import known_ops
 from kexport_runtimes.onnxruntime import RUNTIME
 from kexport_targets.onnx import TARGET
 from support import op_by_dtype
-from targets.tflite.running import expected, graph_from
-from targets.tflite.test_kernels_by_dtype import (
+from support.graphs import expected, graph_from
+from support.op_cases import (
     CASES,
     DTYPES,
     EXACT,
@@ -22,6 +22,7 @@ from targets.tflite.test_kernels_by_dtype import (
     Case,
     arrays_of,
     compare,
+    op_of,
     to_their_ends,
 )
 
@@ -62,7 +63,7 @@ def test_integers_of_any_size_in(dtype: str, tmp_path: Path) -> None:
 def test_every_op_is_tried() -> None:
     from kexport.ir.ops.recurrent import LAYOUTS
 
-    tried = {name.split(maxsplit=1)[0] for name in CASES}
+    tried = set(map(op_of, CASES))
     beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
     assert set(known_ops()) - beside <= tried
 

@@ -22,7 +22,13 @@ MODULES = {
         "MetaGraphDef.MetaInfoDef",
         "SignatureDef",
         "TensorInfo",
+        "CollectionDef",
+        "CollectionDef.NodeList",
+        "CollectionDef.BytesList",
     ],
+    "tensorflow.core.protobuf.saver_pb2": ["SaverDef"],
+    "tensorflow.core.protobuf.tensor_bundle_pb2": ["BundleHeaderProto", "BundleEntryProto"],
+    "tensorflow.core.framework.variable_pb2": ["VariableDef"],
     "tensorflow.core.framework.graph_pb2": ["GraphDef"],
     "tensorflow.core.framework.versions_pb2": ["VersionDef"],
     "tensorflow.core.framework.node_def_pb2": ["NodeDef"],
@@ -61,6 +67,7 @@ def dtypes_of(operator: str) -> list[str]:
 def numbers(operators: list[str]) -> dict[str, Any]:
     types = {name: tf.dtypes.as_dtype(name).as_datatype_enum for name in ("float32", "bfloat16")}
     for name in (
+        "resource",
         "variant",
         "string",
         "bool",

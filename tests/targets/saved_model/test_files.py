@@ -21,9 +21,8 @@ from kexport_targets.saved_model.emit import plain_name
 from kexport_targets.saved_model.legalize.dtypes import KERNELS
 from support import tiny
 from support.comparing import assert_close
-from support.graphs import Body, graph_of
+from support.graphs import Body, expected, graph_of
 from support.recurrent import Drawn
-from targets.tflite.running import expected
 
 BATCH, TIME = dims.symbol("batch"), dims.symbol("time")
 KERNEL = np.arange(12, dtype=np.float32).reshape(4, 3) - 5

@@ -14,17 +14,18 @@ from kexport_runtimes.tensorflow import RUNTIME
 from kexport_targets.saved_model import FROZEN_GRAPH, TARGET
 from support import op_by_dtype
 from support.comparing import assert_close
-from support.recurrent import Drawn
-from targets.tflite.running import expected, graph_from
-from targets.tflite.test_kernels_by_dtype import (
+from support.graphs import expected, graph_from
+from support.op_cases import (
     CASES,
     DTYPES,
     EXACT,
     INTEGERS,
     Case,
     arrays_of,
+    op_of,
     to_their_ends,
 )
+from support.recurrent import Drawn
 
 
 def failures(name: str, case: Case, dtype: str, arrays: list[Array], folder: Path) -> list[str]:
@@ -54,7 +55,7 @@ def test_integers_of_any_size_in(dtype: str, tmp_path: Path) -> None:
 
 
 def test_every_op_is_tried() -> None:
-    tried = {name.split(maxsplit=1)[0] for name in CASES}
+    tried = set(map(op_of, CASES))
     beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
     assert set(known_ops()) - beside <= tried
 

@@ -13,7 +13,7 @@ from kexport.ir import Builder, Value, dims
 from kexport_runtimes.tensorflow import RUNTIME
 from kexport_targets.saved_model import TARGET
 from support.comparing import assert_close
-from targets.tflite.running import expected, graph_from
+from support.graphs import expected, graph_from
 
 BATCH, HEIGHT, WIDTH = map(dims.symbol, ("batch", "height", "width"))
 RNG = np.random.default_rng(0)

@@ -15,28 +15,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes  # noqa: F401 - LiteRT's bfloat16 becomes a dtype of NumPy's by it
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+if TYPE_CHECKING:
+    # As a program it has no other module of the tests.
+    from support.graphs import Types
+
 OPTIONS = {"float16": False, "fused_lstm": False}
-
-Types = Mapping[str, tuple[str, tuple[Any, ...]]]
-
-
-def graph_from(types: Types, body: Callable[..., Any]) -> Any:
-    """The graph that ``body(builder, *inputs)`` builds; it returns a value, or several."""
-    from kexport.ir import TensorType
-    from support.graphs import graph_of
-
-    def named(builder: Any, *values: Any) -> dict[str, Any]:
-        made = body(builder, *values)
-        outputs = list(made) if isinstance(made, (list, tuple)) else [made]
-        return {f"y{index}": value for index, value in enumerate(outputs)}
-
-    return graph_of({name: TensorType(dtype, shape) for name, (dtype, shape) in types.items()}, named)
 
 
 def emit(graph: Any, folder: Path, **options: Any) -> Path:
@@ -69,14 +58,6 @@ class Model:
         return self._interpreter.get_tensor_details()
 
 
-def expected(graph: Any, inputs: Sequence[Any]) -> list[Any]:
-    """What the ops mean in NumPy; ask before the graph is legalized."""
-    from kexport.ir.evaluate import evaluate
-
-    with np.errstate(all="ignore"):
-        return evaluate(graph, inputs)
-
-
 def outputs_of(graph: Any, *inputs: Sequence[Any], **options: Any) -> list[list[Any]]:
     """LiteRT's outputs for each list of inputs."""
     names, results = graph.output_names, []
@@ -91,6 +72,7 @@ def outputs_of(graph: Any, *inputs: Sequence[Any], **options: Any) -> list[list[
 def check(types: Types, body: Callable[..., Any], *inputs: Sequence[Any], tolerance: float = 1e-5) -> None:
     """LiteRT computes for each list of inputs what the graph means, within ``tolerance`` of the output's range."""
     from support.comparing import assert_close
+    from support.graphs import expected, graph_from
 
     graph = graph_from(types, body)
     wanted = [expected(graph, arrays) for arrays in inputs]

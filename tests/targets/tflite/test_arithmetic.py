@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kexport.ir.ops import get
-from targets.tflite.running import graph_from, outputs_of
+from support.graphs import graph_from
+from targets.tflite.running import outputs_of
 
 SMALLEST, LARGEST = 1.2e-38, 3e38
 

@@ -7,7 +7,8 @@ import pytest
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import dims, symbol
-from targets.tflite.running import Model, check, emit, graph_from, outputs_of
+from support.graphs import graph_from
+from targets.tflite.running import Model, check, emit, outputs_of
 
 BATCH, TIME, WIDTH = symbol("batch"), symbol("time"), symbol("width")
 

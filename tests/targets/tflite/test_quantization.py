@@ -8,7 +8,8 @@ import pytest
 
 from kexport.ir import Constant
 from kexport.ir.evaluate import evaluate
-from targets.tflite.running import emit, graph_from, outputs_of
+from support.graphs import graph_from
+from targets.tflite.running import emit, outputs_of
 
 
 def every_float8(scale: float = 1.0) -> np.ndarray:

@@ -10,7 +10,8 @@ import pytest
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import symbol
-from targets.tflite.running import Model, check, emit, graph_from
+from support.graphs import graph_from
+from targets.tflite.running import Model, check, emit
 
 BATCH = symbol("batch")
 SIZES = (2, 3, 2, 1, 3, 2, 2, 3)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kexport.ir import Array, Builder, Dim, Value, symbol
-from targets.tflite.running import Model, check, emit, graph_from
+from support.graphs import graph_from
+from targets.tflite.running import Model, check, emit
 
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 

@@ -8,7 +8,8 @@ from ai_edge_litert import schema_py_generated as generated
 
 from kexport.ir import Builder, Value, symbol
 from kexport_targets.tflite import schema, versions
-from targets.tflite.running import emit, graph_from
+from support.graphs import graph_from
+from targets.tflite.running import emit
 
 #: (lowest, highest) version that tflite-runtime 2.14.0 registers, the last release of it; builtins not named have one. Seen by
 #: loading a model of each version there, and as in tensorflow/lite/core/kernels/register.cc of TensorFlow 2.14.

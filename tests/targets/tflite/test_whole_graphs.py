@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from kexport.ir import symbol
 from passes.random_graphs import graphs
-from targets.tflite.running import expected, outputs_of
+from support.graphs import expected
+from targets.tflite.running import outputs_of
 
 #: Relative to the largest number of an output: the graphs are of double precision, LiteRT computes in single.
 TOLERANCE = 2e-5

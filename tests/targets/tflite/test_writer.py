@@ -16,7 +16,8 @@ from ai_edge_litert import schema_py_generated as generated
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Constant, Value, symbol
 from kexport_targets.tflite import writer
-from targets.tflite.running import Model, emit, expected, graph_from, outputs_of
+from support.graphs import expected, graph_from
+from targets.tflite.running import Model, emit, outputs_of
 
 BATCH, TIME = symbol("batch"), symbol("time")
 
