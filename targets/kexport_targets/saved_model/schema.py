@@ -18,16 +18,23 @@ TENSOR_TYPES: Final = {
     "bfloat16": 14,
     "uint16": 17,
     "float16": 19,
+    "resource": 20,
     "variant": 21,
     "uint32": 22,
     "uint64": 23,
 }
 
 #: Message → field → number, of the fields that are written (tensorflow/core/framework/{graph,node_def,attr_value,tensor,
-#: tensor_shape,versions}.proto, tensorflow/core/protobuf/{saved_model,meta_graph}.proto).
+#: tensor_shape,versions}.proto, tensorflow/core/protobuf/{saved_model,meta_graph,saver,tensor_bundle}.proto, and variable.proto of core/framework).
 FIELDS: Final[dict[str, dict[str, int]]] = {
     "SavedModel": {"saved_model_schema_version": 1, "meta_graphs": 2},
-    "MetaGraphDef": {"meta_info_def": 1, "graph_def": 2, "signature_def": 5},
+    "MetaGraphDef": {
+        "meta_info_def": 1,
+        "graph_def": 2,
+        "saver_def": 3,
+        "collection_def": 4,
+        "signature_def": 5,
+    },
     "MetaInfoDef": {"tags": 4, "tensorflow_version": 5, "stripped_default_attrs": 7},
     "SignatureDef": {"inputs": 1, "outputs": 2, "method_name": 3},
     "TensorInfo": {"name": 1, "dtype": 2, "tensor_shape": 3},
@@ -35,12 +42,22 @@ FIELDS: Final[dict[str, dict[str, int]]] = {
     "VersionDef": {"producer": 1},
     "NodeDef": {"name": 1, "op": 2, "input": 3, "attr": 5},
     "AttrValue": {"list": 1, "s": 2, "i": 3, "f": 4, "b": 5, "type": 6, "shape": 7, "tensor": 8},
-    "ListValue": {"i": 3},
-    "TensorProto": {"dtype": 1, "tensor_shape": 2, "tensor_content": 4},
+    "ListValue": {"i": 3, "type": 6},
+    "TensorProto": {"dtype": 1, "tensor_shape": 2, "tensor_content": 4, "string_val": 8},
     "TensorShapeProto": {"dim": 2},
     "Dim": {"size": 1},
     "Entry": {"key": 1, "value": 2},
+    "SaverDef": {"filename_tensor_name": 1, "save_tensor_name": 2, "restore_op_name": 3, "version": 7},
+    "CollectionDef": {"node_list": 1, "bytes_list": 2},
+    "NodeList": {"value": 1},
+    "BytesList": {"value": 1},
+    "VariableDef": {"variable_name": 1, "initializer_name": 2, "snapshot_name": 3, "is_resource": 5},
+    "BundleHeaderProto": {"num_shards": 1, "version": 3},
+    "BundleEntryProto": {"dtype": 1, "shape": 2, "offset": 4, "size": 5, "crc32c": 6},
 }
+
+#: ``kTensorBundleVersion`` (tensorflow/core/util/tensor_bundle/tensor_bundle.h).
+BUNDLE_VERSION: Final = 1
 
 #: The version of graphs that the operators' meaning is of: TensorFlow 2.12's (``TF_GRAPH_DEF_VERSION``, tensorflow/core/public/version.h),
 #: which has all of them, as has every later one.

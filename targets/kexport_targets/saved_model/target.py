@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ VERSION = Path("1")
 SAVED_MODEL = VERSION / "saved_model.pb"
 FROZEN = Path("model.pb")
 NAMES = Path("model.names.json")
+
+
+#: Bytes of weights that a graph holds; a message of 2 GiB can't be read.
+MOST_IN_GRAPH = 2_000_000_000
 
 
 class _TensorFlowGraph:
@@ -44,23 +49,37 @@ class _TensorFlowGraph:
 
 
 class SavedModelTarget(_TensorFlowGraph):
-    """``1/saved_model.pb``: the signature ``serving_default`` under the tag ``serve``."""
+    """``1/saved_model.pb``: the signatures ``serving_default`` and ``serve`` under the tag ``serve``; with weights in the graph, or in
+    ``1/variables/``."""
 
     name = "saved_model"
     description = "TensorFlow SavedModel, for TF Serving"
+    options = (
+        TargetOption(
+            "variables", bool, False, "Keep weights in a checkpoint beside the graph, as is done above 2 GB."
+        ),
+    )
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
-        """Write ``1/saved_model.pb``."""
-        from kexport_targets.saved_model.emit import emit_graph
-        from kexport_targets.saved_model.writer import graph_def, saved_model
+        """Write the version's folder."""
+        from kexport_targets.saved_model.bundle import write_bundle
+        from kexport_targets.saved_model.emit import Weights, emit_graph
+        from kexport_targets.saved_model.writer import saved_model
 
-        program = emit_graph(graph)
+        weights = Weights(checkpoint=options["variables"] or _weight_bytes(graph) > MOST_IN_GRAPH)
+        program = emit_graph(graph, store=weights)
+        saver = weights.close(program)
         signature = _signature(graph, program)
-        message = saved_model(graph_def(program), [signature], tags=["serve"])
+        signatures = [signature, replace(signature, name="serve")]
+        message = saved_model(program, signatures, tags=["serve"], saver=saver)
         (folder / VERSION).mkdir()
+        files = [SAVED_MODEL]
         with (folder / SAVED_MODEL).open("wb") as file:
             message.write(file)
-        return Artifact(VERSION, (SAVED_MODEL,), signature, {"ops": _counted(program)})
+        if saver is not None:
+            restored = {item.name: item.contents for item in program.variables if item.contents is not None}
+            files += [VERSION / path for path in write_bundle(folder / VERSION, restored)]
+        return Artifact(VERSION, tuple(files), signature, {"ops": _counted(program)})
 
 
 class FrozenGraphTarget(_TensorFlowGraph):
@@ -96,6 +115,14 @@ def _signature(graph: Graph, program: Program) -> Signature:
 def _ports(names: Sequence[str], values: Sequence[Value], tensors: Sequence[str]) -> tuple[Port, ...]:
     triples = zip(names, values, tensors, strict=True)
     return tuple(Port(name, value.type, tensor) for name, value, tensor in triples)
+
+
+def _weight_bytes(graph: Graph) -> int:
+    """Bytes of all constants, those of loops' bodies included."""
+    from kexport.ir.ops.loop import bodies
+
+    own = sum(value.constant.nbytes for value in graph.constants() if value.constant is not None)
+    return own + sum(_weight_bytes(body) for node in graph.nodes for body in bodies(node.attrs))
 
 
 def _counted(program: Program) -> dict[str, int]:

@@ -6,6 +6,7 @@ before its contents are: weights are read one at a time, when their turn comes.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ class Message:
         """A float."""
         return self._add(varint(field << 3 | _FIXED32) + struct.pack("<f", number))
 
+    def fixed32(self, field: int, number: int) -> Message:
+        """A fixed32."""
+        return self._add(varint(field << 3 | _FIXED32) + struct.pack("<I", number))
+
     def text(self, field: int, value: str | bytes) -> Message:
         """A string, or bytes."""
         data = value.encode() if isinstance(value, str) else value
@@ -86,6 +91,12 @@ class Message:
             if isinstance(piece, Later) and len(data) != piece.size:
                 raise ValueError(f"{piece.size} bytes were announced. Received: {len(data)}")
             file.write(data)
+
+    def whole(self) -> bytes:
+        """All pieces as one."""
+        file = io.BytesIO()
+        self.write(file)
+        return file.getvalue()
 
     def _head(self, field: int, size: int) -> bytes:
         return varint(field << 3 | _BYTES) + varint(size)

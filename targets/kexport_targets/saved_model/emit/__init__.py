@@ -10,20 +10,24 @@ from kexport_targets.saved_model.emit.emitter import (
     Emitter,
     Operation,
     Program,
+    Store,
+    Texts,
+    Variable,
     emits,
     emittable_ops,
     plain_name,
 )
+from kexport_targets.saved_model.emit.weights import Saver, Weights
 
 
-def emit_graph(graph: Graph) -> Program:
+def emit_graph(graph: Graph, *, store: Store = Program.constant) -> Program:
     """The GraphDef's operations. Inputs are placeholders and outputs identities, called as in the model, in the characters that
-    names of nodes have.
+    names of nodes have. ``store`` keeps the weights; it is not given constants of a few bytes that rules make.
 
     Raises:
         kexport.errors.UnsupportedOpError: an op or a dtype has no place in the format.
     """
-    e = Emitter(graph)
+    e = Emitter(graph, store=store)
     for value, name in zip(graph.inputs, graph.input_names, strict=True):
         e.program.inputs.append(f"{e.placeholder(value, e.fresh(name))}:0")
     results = [e.fresh(name) for name in graph.output_names]
@@ -41,6 +45,11 @@ __all__ = [
     "Emitter",
     "Operation",
     "Program",
+    "Saver",
+    "Store",
+    "Texts",
+    "Variable",
+    "Weights",
     "elementwise",
     "emit_graph",
     "emits",

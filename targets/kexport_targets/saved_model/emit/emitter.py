@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,11 +27,18 @@ class Dims(tuple[int, ...]):
     __slots__ = ()
 
 
+class Texts(tuple[bytes, ...]):
+    """The value of an attribute that is a vector of strings."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Operation:
     """A node of the GraphDef. ``inputs`` are ``node`` or ``node:output``.
 
-    Attributes are bool, int, float, bytes, lists of int, :class:`DType`, :class:`Dims`, or the contents of a constant.
+    Attributes are bool, int, float, bytes, lists of int or of :class:`DType`, :class:`DType`, :class:`Dims`,
+    :class:`Texts`, or the contents of a constant.
     """
 
     name: str
@@ -40,10 +47,30 @@ class Operation:
     attributes: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Variable:
+    """A tensor that is not in the graph. Operations: ``name`` is its handle, ``read`` reads it, ``assigned`` gives it its contents.
+
+    ``contents`` are those of the checkpoint; None where ``assigned`` computes them when the model is loaded.
+    """
+
+    name: str
+    read: str
+    assigned: str
+    dtype: str
+    shape: tuple[int, ...]
+    contents: Constant | None
+
+
 class Program:
-    """A GraphDef under construction, and the tensors that are the model's inputs and outputs, in its order."""
+    """A GraphDef under construction, and the tensors that are the model's inputs and outputs, in its order.
+
+    ``main`` is the operation that is to be run once the variables are restored; None where there is nothing to do.
+    """
 
     def __init__(self) -> None:
+        self.variables: list[Variable] = []
+        self.main: str | None = None
         self.operations: list[Operation] = []
         self.inputs: list[str] = []
         self.outputs: list[str] = []
@@ -74,6 +101,10 @@ class Program:
         return self.add(Operation(self.fresh(text), "Const", (), attributes), contents.dtype)
 
 
+#: Adds a tensor with these contents to a program, under a name like the text; its name.
+Store: TypeAlias = Callable[[Program, Constant, str], str]
+
+
 def plain_name(text: str) -> str:
     """``text`` in the characters of node names, which begin with a letter, a digit or a dot (tensorflow/core/framework/node_def_util.cc,
     ``IsValidNodeName``)."""
@@ -86,12 +117,16 @@ class Emitter:
 
     Args:
         graph: the graph to emit, or the body of a loop.
+        store: keeps the contents of a constant; a loop's body asks that of the outermost graph.
         around: the emitter of the graph that the body is in.
         frame: the loop's name.
     """
 
-    def __init__(self, graph: Graph, *, around: Emitter | None = None, frame: str = "") -> None:
+    def __init__(
+        self, graph: Graph, *, store: Store = Program.constant, around: Emitter | None = None, frame: str = ""
+    ) -> None:
         self.graph = graph
+        self._store = store
         self.around = around
         self.root: Emitter = self if around is None else around.root
         self.program: Program = Program() if around is None else around.program
@@ -180,7 +215,7 @@ class Emitter:
             if item.constant is None:
                 raise AssertionError(f"{item!r} is read before it is computed.")
             if self.around is None:
-                self._names[item] = self.program.constant(item.constant, item.name)
+                self._names[item] = self._store(self.program, item.constant, item.name)
             else:
                 self._names[item] = self.entered(self.root.name(item))
         return self._names[item]
