@@ -9,10 +9,11 @@ from __future__ import annotations
 from kexport.passes.rewrites import (
     activations,
     convolution,
+    functions,
     kernel_dtypes,
     normalization,
     pooling,
     softmax,
 )
 
-__all__ = ["activations", "convolution", "kernel_dtypes", "normalization", "pooling", "softmax"]
+__all__ = ["activations", "convolution", "functions", "kernel_dtypes", "normalization", "pooling", "softmax"]

@@ -15,7 +15,12 @@ import numpy as np
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Node, Value, dtypes
 from kexport.passes import Rewriter
+from kexport.passes.rewrites import functions
 from kexport_targets.tflite.legalize.registry import legalizes
+
+legalizes("trunc")(functions.trunc)
+legalizes("asinh")(functions.asinh)
+legalizes("acosh")(functions.acosh)
 
 #: log(1 + x) = 2 * atanh(s) with s = x / (2 + x), and atanh(s) = s * (1 + s^2 / 3 + s^4 / 5 + ...): to s^8 the series is
 #: exact to 3e-9 where |x| < 0.3. Coefficients from the highest power down.
@@ -60,13 +65,6 @@ def reciprocal(node: Node, rewriter: Rewriter) -> Value:
     """``1 / x``."""
     x, b = node.input(0), rewriter.builder
     return b.op("div", b.scalar(1.0, x), x)
-
-
-@legalizes("trunc")
-def trunc(node: Node, rewriter: Rewriter) -> Value:
-    """``sign(x) * floor(|x|)``."""
-    x, b = node.input(0), rewriter.builder
-    return b.op("mul", b.op("sign", x), b.op("floor", b.op("abs", x)))
 
 
 @legalizes("tan")
@@ -123,30 +121,6 @@ def cosh(node: Node, rewriter: Rewriter) -> Value:
     half, point5 = _half_exp(b, b.op("abs", x)), b.scalar(0.5, x)
     rising = b.op("mul", b.op("mul", half, point5), half)
     return b.op("add", rising, b.op("div", b.op("div", point5, half), half))
-
-
-@legalizes("asinh")
-def asinh(node: Node, rewriter: Rewriter) -> Value:
-    """``log1p(a + a^2 / (1 + sqrt(a^2 + 1)))`` with ``a = |x|``, or ``log(2 * a)`` long before a^2 overflows, and the sign of
-    x."""
-    x, b = node.input(0), rewriter.builder
-    a, one = b.op("abs", x), b.scalar(1.0, x)
-    square = b.op("mul", a, a)
-    root = b.op("sqrt", b.op("add", square, one))
-    inner = b.op("add", a, b.op("div", square, b.op("add", one, root)))
-    large = b.op("add", b.op("log", a), b.scalar(math.log(2), x))
-    return _signed(b, x, b.op("select", b.op("less", a, b.scalar(1e9, x)), _log1p(b, inner), large))
-
-
-@legalizes("acosh")
-def acosh(node: Node, rewriter: Rewriter) -> Value:
-    """``log1p(t + sqrt(t) * sqrt(x + 1))`` with ``t = x - 1``: the product of the roots is no number below 1, where the root
-    of the product is one again."""
-    x, b = node.input(0), rewriter.builder
-    one = b.scalar(1.0, x)
-    t = b.op("sub", x, one)
-    root = b.op("mul", b.op("sqrt", t), b.op("sqrt", b.op("add", x, one)))
-    return _log1p(b, b.op("add", t, root))
 
 
 @legalizes("atanh")
