@@ -11,7 +11,7 @@ from kexport_targets.saved_model import tensors
 from kexport_targets.saved_model.checksum import crc32c, masked
 from kexport_targets.saved_model.schema import BUNDLE_VERSION, FIELDS, TENSOR_TYPES
 from kexport_targets.saved_model.table import write_table
-from kexport_targets.saved_model.wire import Message
+from kexport_targets.wire import Message
 
 #: The files' names begin with their folder's (``SAVED_MODEL_VARIABLES_FILENAME``, tensorflow/cc/saved_model/constants.h).
 INDEX: Final = Path("variables") / "variables.index"

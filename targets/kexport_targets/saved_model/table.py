@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from kexport_targets.saved_model.checksum import crc32c, masked
-from kexport_targets.saved_model.wire import varint
+from kexport_targets.wire import varint
 
 #: ``kTableMagicNumber``.
 _MAGIC: Final = 0xDB4775248B80FB57

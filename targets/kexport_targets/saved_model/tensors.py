@@ -8,7 +8,7 @@ import numpy as np
 
 from kexport.ir import Array, Constant
 from kexport_targets.saved_model.schema import FIELDS, TENSOR_TYPES
-from kexport_targets.saved_model.wire import Later, Message
+from kexport_targets.wire import Later, Message
 
 
 def shape(dims: Sequence[int]) -> Message:

@@ -11,7 +11,7 @@ from kexport.ir import Constant
 from kexport_targets.saved_model import tensors
 from kexport_targets.saved_model.emit import Dims, DType, Operation, Program, Saver, Texts, Variable
 from kexport_targets.saved_model.schema import FIELDS, GRAPH_VERSION, TENSOR_TYPES
-from kexport_targets.saved_model.wire import Message
+from kexport_targets.wire import Message
 
 #: A protobuf message holds less than 2 GiB.
 MOST: Final = (1 << 31) - 1

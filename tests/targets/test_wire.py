@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexport_targets.saved_model.wire import Later, Message, varint
+from kexport_targets.wire import Later, Message, varint
 
 
 def written(message: Message) -> bytes:
