@@ -58,15 +58,25 @@ ALLOWED = {
         *["numpy", "onnx"],
         *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors", "kexport_targets.emission"],
     ],
+    # ONNX Runtime writes its own format.
+    "kexport_targets.onnx.ort_format": ["onnxruntime", "kexport.errors"],
     "kexport_runtimes": ["numpy"],
     # A program of its own.
     "kexport_runtimes.tensorflow.worker": ["numpy", "tensorflow", "kexport_runtimes.tensorflow"],
     "kexport_runtimes.onnxruntime": ["numpy", "onnxruntime"],
+    # SciPy and ONNX Runtime compute what NumPy is slow at, where they are installed.
+    "kexport_runtimes.coreml": ["numpy", "scipy"],
+    "kexport_runtimes.coreml.heavy": ["numpy", "onnxruntime", "kexport_runtimes.coreml"],
+    "kexport_runtimes.coreml.native": ["numpy", "coremltools", "kexport_runtimes.coreml"],
     "kexport_runtimes.litert": ["numpy", "ai_edge_litert", "tflite_runtime"],
 }
 
-#: Runs in a process of its own, on whatever Keras is there.
-EXEMPT = {"kexport.reference.record_model"}
+#: Run in processes of their own, on whatever Keras is there.
+EXEMPT = {
+    "kexport.reference.record_model",
+    "kexport.backends.inside.probe",
+    "kexport.backends.inside.compatibility",
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from kexport import backends
-from kexport.backends import mpi, provision, python27, store
+from kexport.backends import mpi, python27, store
+from kexport.backends.processes import Runner
 from kexport.backends.recipes import RECIPES
 from kexport.cli.main import run
 from kexport.errors import MissingDependencyError, NotVerifiedError, UsageError
@@ -31,6 +31,11 @@ def pretend(name: str, **variables: str) -> Path:
     marker = {"interpreter": [sys.executable], "variables": variables, "versions": "2.3.1 1.0"}
     (folder / store.MARKER).write_text(json.dumps(marker))
     return folder
+
+
+def kept(home: Path) -> list[str]:
+    """What is in the folder besides locks."""
+    return sorted(path.name for path in home.iterdir() if path.suffix != ".lock") if home.exists() else []
 
 
 def test_nothing_is_there_at_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +77,10 @@ def test_python_is_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (["setup", "jax", "teano"], 2, "Backends: tensorflow"),
+        (["setup", "jax", "--python", "x", "--command", "y"], 2, "give one of them"),
+        (["setup", "jax", "--command", "python '"], 2, "No closing quotation"),
+        (["setup", "jax", "--command", ""], 2, "The command is empty"),
         (["run", "theano", "--", "python"], 7, "kexport backend setup theano"),
         (["run", "teano", "--", "python"], 2, "Backends: tensorflow"),
         (["setup", "teano"], 2, "Backends: tensorflow"),
@@ -83,50 +92,24 @@ def test_errors(
 ) -> None:
     assert run(["backend", *arguments]) == code
     assert words in capsys.readouterr().err
-    assert not home.exists() or not list(home.iterdir())
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, MissingDependencyError("No network.")])
-def test_what_is_interrupted_leaves_nothing(
-    error: BaseException, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(provision, "_install", failing)
-    with pytest.raises(type(error) if isinstance(error, Exception) else error):
-        backends.setup("jax")
-    assert list(home.iterdir()) == []
-    assert backends.environment("jax") is None
-
-
-def test_a_killed_setup_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = store.folder_of(RECIPES["jax"])
-    (left / "venv").mkdir(parents=True)
-    assert backends.environment("jax") is None
-    monkeypatch.setattr(provision, "_install", lambda *_: None)
-    monkeypatch.setattr(provision, "_probe", lambda *_: "1.0")
-    made = backends.setup("jax")
-    assert made.versions == "1.0"
-    done = subprocess.run([*made.interpreter, "-c", "print(7)"], check=True, capture_output=True, text=True)
-    assert done.stdout == "7\n"
-    assert backends.setup("jax") == made
+    assert kept(home) == []
 
 
 def test_remove(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pretend("tensorflow")
-    kept = pretend("tensorflow1")
+    (home / "tensorflow-0123456789abcdef.1").mkdir()
+    other = pretend("tensorflow1")
     assert run(["backend", "remove", "tensorflow", "cntk"]) == 0
     assert capsys.readouterr().out == "tensorflow: removed\ncntk: was not set up\n"
-    assert list(home.iterdir()) == [kept]
+    assert kept(home) == [other.name]
 
 
 def test_a_missing_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(MissingDependencyError, match=r"(?s)gcc and nm is missing.*apt install gcc"):
-        mpi.build(tmp_path, tmp_path / "mpi")
-    with pytest.raises(MissingDependencyError, match=r"(?s)apt-get and dpkg is missing.*--python"):
-        python27.unpack(tmp_path / "python27")
+        mpi.check()
+    with pytest.raises(MissingDependencyError, match=r"(?s)apt-get and dpkg are missing.*--python"):
+        python27.unpack(tmp_path / "python27", Runner(tmp_path / "tmp"))
 
 
 @pytest.mark.parametrize(
@@ -156,3 +139,40 @@ def test_a_keras_1_model_of_an_unknown_backend_has_no_reference() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(UsageError, match="no backend 'x'"):
         backends.environment("x")
+
+
+def test_the_doctor_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    pretend("theano")
+    run(["doctor"])
+    told = capsys.readouterr().out
+    assert "theano          2.3.1 1.0" in told
+    assert "cntk            -  kexport backend setup cntk" in told
+    run(["doctor", "--json"])
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["backends"]}
+    assert list(rows) == list(RECIPES)
+    assert [name for name, row in rows.items() if row["versions"]] == ["theano"]
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "first"),
+    [
+        ("2.3.1", "tensorflow", "Keras 2.3.1 on TensorFlow 1.15"),
+        ("2.0.5", "tensorflow", "Keras 2.3.1 on TensorFlow 1.15"),
+        ("2.2.4-tf", "tensorflow", "tf_keras"),
+        ("2.15.0", "tensorflow", "tf_keras"),
+        ("3.9.2", "torch", "Keras 3 on torch"),
+        ("3.9.2", "tensorflow", "Keras 3 on tensorflow"),
+    ],
+)
+def test_the_own_framework_comes_first(
+    version: str, backend: str, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kexport.reference.candidates.installed", lambda name: name in {"keras", "tf_keras", "tensorflow"}
+    )
+    pretend("tensorflow1")
+    pretend("torch")
+    found = candidates(Provenance(version, backend, "h5"))
+    assert found[0].label == first
+    assert bool(found[0].interpreter) == (first not in {"tf_keras", "Keras 3 on tensorflow"})
+    assert len({candidate.label for candidate in found}) == len(found) > 1

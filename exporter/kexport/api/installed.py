@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -57,10 +58,21 @@ class PackageRow:
 
 
 @dataclass(frozen=True)
+class BackendRow:
+    """An environment of a framework that models were trained in: its versions, empty where it is not set up, and the way to get it."""
+
+    name: str
+    title: str
+    versions: str
+    install: str
+
+
+@dataclass(frozen=True)
 class DoctorResult:
-    """``ready``: a model can be exported to at least one target, and verified, here."""
+    """``ready``: a model can be exported to at least one target, and verified, here. ``backends`` may be missing for that."""
 
     rows: tuple[PackageRow, ...]
+    backends: tuple[BackendRow, ...]
     ready: bool
     summary: str
 
@@ -113,7 +125,15 @@ def doctor() -> DoctorResult:
         if not missing
         else "\n".join(["To export and verify here:", *(f"  {way}" for way in missing)])
     )
-    return DoctorResult(tuple(rows), not missing, summary)
+    return DoctorResult(tuple(rows), tuple(_backend_rows()), not missing, summary)
+
+
+def _backend_rows() -> Iterator[BackendRow]:
+    from kexport.backends import RECIPES, environment
+
+    for name, recipe in RECIPES.items():
+        found = environment(name)
+        yield BackendRow(name, recipe.title, found.versions if found else "", f"kexport backend setup {name}")
 
 
 def _version(name: str) -> str:

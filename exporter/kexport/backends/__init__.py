@@ -1,13 +1,23 @@
 """Environments with the frameworks that models were trained in: real ones, pinned, each in a folder of its own.
 
-``recipes`` says what each holds, ``provision`` makes one whole or not at all, ``store`` finds and runs them; ``python27`` and
-``mpi`` make what the oldest need.
+``recipes`` and ``pins`` say what each holds, ``provision`` makes one whole or not at all by the steps in ``making``, ``trial`` trains
+something in it, ``store`` finds and runs them; ``interpreters``, ``python27`` and ``mpi`` make what they need.
 """
 
 from __future__ import annotations
 
 from kexport.backends.provision import setup
 from kexport.backends.recipes import RECIPES, Recipe
-from kexport.backends.store import Environment, environment, environments, remove, run
+from kexport.backends.store import Environment, environment, environments, remove, run, unfinished
 
-__all__ = ["RECIPES", "Environment", "Recipe", "environment", "environments", "remove", "run", "setup"]
+__all__ = [
+    "RECIPES",
+    "Environment",
+    "Recipe",
+    "environment",
+    "environments",
+    "remove",
+    "run",
+    "setup",
+    "unfinished",
+]

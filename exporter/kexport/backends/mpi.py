@@ -37,8 +37,8 @@ static int ends(const char *name) { fprintf(stderr, "MPI: %s is not there\\n", n
 """
 
 
-def build(site: Path, folder: Path) -> None:
-    """Write ``libmpi.so.12`` and ``libmpi_cxx.so.1`` for the CNTK in ``site`` into ``folder``.
+def check() -> None:
+    """See that they can be made, before CNTK is downloaded.
 
     Raises:
         MissingDependencyError: there is no C compiler, or no ``nm``.
@@ -47,8 +47,16 @@ def build(site: Path, folder: Path) -> None:
     if missing:
         raise MissingDependencyError(
             f"CNTK needs stand-ins for OpenMPI, and {' and '.join(missing)} is missing to make them.",
-            hint="On Debian and Ubuntu: apt install gcc binutils.",
+            hint="On Debian and Ubuntu: apt install gcc libc6-dev binutils.",
         )
+
+
+def build(site: Path, folder: Path) -> None:
+    """Write ``libmpi.so.12`` and ``libmpi_cxx.so.1`` for the CNTK in ``site`` into ``folder``.
+
+    Raises:
+        MissingDependencyError: they can't be compiled.
+    """
     folder.mkdir()
     symbols = _undefined(site / "cntk" / "libs")
     _compile(folder / "libmpi.so.12", _HEAD + _ANSWERED + "\n".join(_c_lines(symbols)))

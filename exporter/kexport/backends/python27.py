@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from kexport.backends.interpreters import joined
+from kexport.backends.processes import Runner, failure
 from kexport.errors import MissingDependencyError
 
 #: The last Debian that has it.
@@ -19,47 +17,74 @@ _PACKAGES: Final = (
     *["python2.7-minimal", "libpython2.7-minimal", "libpython2.7-stdlib", "libpython2.7"],
     *["libssl1.1", "libffi7"],
 )
-_PIP: Final = "20.3.4"
+_KEYS: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+#: Where old releases are, besides the mirror that the system uses: Debian moves them to its archive.
+_MIRRORS: Final = ("https://deb.debian.org/debian", "https://archive.debian.org/debian")
 
-_ELSEWHERE: Final = (
+ELSEWHERE: Final = (
     "A private CPython 2.7 is made from Debian's packages, on Debian and Ubuntu, 64-bit x86. Elsewhere give an interpreter of your own "
-    "(--python /path/to/python2.7), or record a golden file where the model was trained: kexport record --print-script."
+    "(--python /path/to/python), a container (--command), or record a golden file where the model was trained: "
+    "kexport record --print-script."
 )
 
 
-def unpack(folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+def obstacle() -> str:
+    """Why it can't be made here; empty where it can."""
+    missing = [program for program in ("apt-get", "dpkg") if shutil.which(program) is None]
+    if missing:
+        return f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
+    return "" if platform.machine() in {"x86_64", "AMD64"} else f"this is {platform.machine()}"
+
+
+def unpack(folder: Path, run: Runner) -> tuple[tuple[str, ...], dict[str, str]]:
     """The command that starts it, and the variables that it needs.
 
     Raises:
         MissingDependencyError: this is no Debian, or its packages can't be fetched.
     """
-    programs = [program for program in ("apt-get", "dpkg") if shutil.which(program) is None]
-    if programs or platform.machine() not in {"x86_64", "AMD64"}:
-        missing = f"{' and '.join(programs)} is missing" if programs else f"this is {platform.machine()}"
-        raise MissingDependencyError(f"CPython 2.7 can't be made here: {missing}.", hint=_ELSEWHERE)
-    folder.mkdir(parents=True)
+    why = obstacle()
+    if why:
+        raise MissingDependencyError(f"CPython 2.7 can't be made here: {why}.", hint=ELSEWHERE)
+    if not _KEYS.exists():
+        raise MissingDependencyError(
+            f"CPython 2.7 can't be made here: Debian's keys are missing ({_KEYS}).",
+            hint="On Ubuntu: apt install debian-archive-keyring.",
+        )
     downloads = folder / "debs"
-    downloads.mkdir()
-    apt = _configured(folder / "apt")
-    _run([*apt, "update"], "Debian's package lists can't be fetched")
-    _run([*apt, "download", *_PACKAGES], "CPython 2.7 can't be fetched", downloads)
+    downloads.mkdir(parents=True)
+    _download(downloads, folder / "apt", run)
     root = folder / "root"
     for package in sorted(downloads.glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(root)], f"{package.name} can't be unpacked")
+        done = run(["dpkg", "-x", str(package), str(root)])
+        if done.returncode:
+            raise failure(done, f"{package.name} can't be unpacked", ELSEWHERE)
     shutil.rmtree(downloads)
     shutil.rmtree(folder / "apt")
-    libraries = os.pathsep.join([str(root / "usr/lib/x86_64-linux-gnu"), str(root / "lib/x86_64-linux-gnu")])
+    libraries = joined(root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu")
     return (str(root / "usr/bin/python2.7"),), {"LD_LIBRARY_PATH": libraries}
 
 
-def _configured(folder: Path) -> list[str]:
+def _download(folder: Path, state: Path, run: Runner) -> None:
+    """Fetch the packages from the first mirror that has them."""
+    for mirror in dict.fromkeys([_mirror(), *_MIRRORS]):
+        apt = _configured(state, mirror)
+        done = run([*apt, "update"])
+        if done.returncode == 0:
+            done = run([*apt, "download", *_PACKAGES], folder=folder)
+        if done.returncode == 0:
+            return
+        if mirror == _mirror():
+            first = done
+    raise failure(first, "Debian's packages of CPython 2.7 can't be fetched", ELSEWHERE)
+
+
+def _configured(folder: Path, mirror: str) -> list[str]:
     """apt-get with a configuration, lists and a state of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(
-        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {_mirror()} {_RELEASE} main\n"
-    )
+    (folder / "sources.list").write_text(f"deb [signed-by={_KEYS}] {mirror} {_RELEASE} main\n")
     settings = {
         "Dir::Etc::sourcelist": folder / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
@@ -68,6 +93,8 @@ def _configured(folder: Path) -> list[str]:
         "Dir::Cache": folder / "cache",
         # An unprivileged helper could not read these folders.
         "APT::Sandbox::User": "root",
+        # A list that can't be had is an error, not a warning.
+        "APT::Update::Error-Mode": "any",
     }
     return ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in settings.items())]
 
@@ -83,26 +110,4 @@ def _mirror() -> str:
             address = next((word for word in words[1:3] if "://" in word), "")
             if line.startswith("deb ") and "debian" in address and "security" not in address:
                 return address
-    return "https://deb.debian.org/debian"
-
-
-def pip(folder: Path, interpreter: Sequence[str]) -> tuple[str, ...]:
-    """The command that runs pip on it: pip's last wheel for it, which needs no installation.
-
-    Raises:
-        MissingDependencyError: it can't be fetched.
-    """
-    folder.mkdir()
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--python-version", "2.7", "--only-binary", ":all:", "--dest", str(folder), f"pip=={_PIP}"]
-    _run(command, f"pip {_PIP} can't be fetched from PyPI")
-    (wheel,) = folder.glob("pip-*.whl")
-    # A wheel is an archive that Python runs a module of.
-    return (*interpreter, str(wheel / "pip"))
-
-
-def _run(command: Sequence[str], problem: str, folder: Path | None = None) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", cwd=folder)
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise MissingDependencyError(f"{problem}: {' | '.join(lines[-2:])[:400]}", hint=_ELSEWHERE)
+    return _MIRRORS[0]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from kexport.backends.locking import Taken, held
 from kexport.backends.recipes import RECIPES, Recipe, recipe_of
 from kexport.errors import MissingDependencyError, UsageError
 
@@ -68,6 +71,21 @@ def folder_of(recipe: Recipe) -> Path:
     return home() / f"{recipe.name}-{recipe.digest}"
 
 
+def unused_folder(recipe: Recipe) -> Path:
+    """A folder for a new environment, beside the one that is there."""
+    first = folder_of(recipe)
+    return next(
+        path
+        for number in count()
+        if not (path := first.with_name(f"{first.name}.{number}") if number else first).exists()
+    )
+
+
+def lock_of(recipe: Recipe) -> Path:
+    """The file that a process locks while it makes or removes an environment of that name."""
+    return home() / f".{recipe.name}.lock"
+
+
 def environment(name: str) -> Environment | None:
     """The environment called ``name``; None where there is none, or none that was made by today's recipe.
 
@@ -75,18 +93,22 @@ def environment(name: str) -> Environment | None:
         UsageError: no backend has that name.
     """
     recipe = recipe_of(name)
-    folder = folder_of(recipe)
+    own = folder_of(recipe).name
+    for folder in _folders(recipe):
+        if folder.name.partition(".")[0] == own and (found := _read(recipe, folder)) is not None:
+            return found
+    return None
+
+
+def _read(recipe: Recipe, folder: Path) -> Environment | None:
     try:
         found: dict[str, Any] = json.loads((folder / MARKER).read_text("utf-8"))
-        return Environment(
-            recipe,
-            folder,
-            tuple(found["interpreter"]),
-            dict(found["variables"]),
-            str(found["versions"]),
-        )
+        interpreter = tuple(map(str, found["interpreter"]))
+        made = Environment(recipe, folder, interpreter, dict(found["variables"]), str(found["versions"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    # A virtual environment ends with the Python that it was made of.
+    return made if interpreter and shutil.which(interpreter[0]) else None
 
 
 def environments() -> list[Environment]:
@@ -117,17 +139,44 @@ def run(name: str, command: Sequence[str]) -> int:
 
 
 def remove(name: str) -> bool:
-    """Remove an environment, and what is left of others of its name; whether there was anything."""
+    """Remove an environment, and what is left of others of its name; whether there was anything.
+
+    Raises:
+        UsageError: there is no such backend, or it is being set up.
+        OSError: files can't be removed; what is left is no environment.
+    """
     recipe = recipe_of(name)
-    found = [path for path in home().glob(f"{recipe.name}-*") if _is_of(path, recipe)]
-    for path in found:
+    if not _folders(recipe):
+        return False
+    try:
+        with held(lock_of(recipe), None):
+            clear(recipe, keep=None)
+    except Taken:
+        raise UsageError(
+            f"The backend {name!r} is being set up.", hint="Wait, or interrupt that setup."
+        ) from None
+    return True
+
+
+def unfinished(name: str) -> bool:
+    """Whether there are only folders of that name which are no environments: of interrupted setups, or of other recipes."""
+    return environment(name) is None and bool(_folders(recipe_of(name)))
+
+
+def clear(recipe: Recipe, *, keep: Environment | None) -> None:
+    """Remove every folder of a recipe's name but that of ``keep``. The caller holds the lock."""
+    for path in _folders(recipe):
+        if keep is not None and path == keep.folder:
+            continue
+        if path.is_symlink():
+            path.unlink()
+            continue
         # Without its marker first: what an interrupted removal leaves is no environment.
         (path / MARKER).unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-    return bool(found)
+        shutil.rmtree(path)
 
 
-def _is_of(path: Path, recipe: Recipe) -> bool:
-    """Whether a folder is one of this recipe's (``tensorflow-…`` is none of ``tensorflow1``'s)."""
-    digest = path.name.removeprefix(f"{recipe.name}-").partition(".")[0]
-    return len(digest) == len(recipe.digest) and all(letter in "0123456789abcdef" for letter in digest)
+def _folders(recipe: Recipe) -> list[Path]:
+    """All folders of a recipe's name (``tensorflow-…`` is none of ``tensorflow1``'s)."""
+    pattern = re.compile(re.escape(recipe.name) + r"-[0-9a-f]{16}(\.\d+)?")
+    return sorted(path for path in home().glob(f"{recipe.name}-*") if pattern.fullmatch(path.name))

@@ -6,6 +6,7 @@ import click
 
 from kexport.cli.console import Progress
 from kexport.cli.options import output_options, with_options
+from kexport.errors import UsageError
 
 
 @click.group("backend", context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +28,9 @@ def list_(as_json: bool, quiet: bool, debug: bool) -> int:
             "name": recipe.name,
             "title": recipe.title,
             "ready": (found := backends.environment(recipe.name)) is not None,
+            "unfinished": backends.unfinished(recipe.name),
             "versions": found.versions if found else "",
+            "python": list(found.interpreter) if found else [],
             "folder": str(found.folder) if found else "",
         }
         for recipe in backends.RECIPES.values()
@@ -38,8 +41,8 @@ def list_(as_json: bool, quiet: bool, debug: bool) -> int:
         click.echo(plain_json(rows), nl=False)
         return 0
     for row in rows:
-        state = "ready" if row["ready"] else "-"
-        click.echo(f"{row['name']:<15}{state:<7}{row['title']:<38}{row['versions']}".rstrip())
+        state = "ready" if row["ready"] else "unfinished" if row["unfinished"] else "-"
+        click.echo(f"{row['name']:<15}{state:<12}{row['title']:<36}{row['versions']}".rstrip())
     return 0
 
 
@@ -49,18 +52,36 @@ def list_(as_json: bool, quiet: bool, debug: bool) -> int:
     click.option(
         "--python",
         metavar="PATH",
-        help="An interpreter of yours to install into a virtual environment of, in place of the recipe's.",
+        help="An interpreter of yours, or the folder of a conda environment, to install for in place of the recipe's.",
+    ),
+    click.option(
+        "--command",
+        "own_command",
+        metavar="COMMAND",
+        help="A command that starts a Python which has the framework already: 'docker run --rm -i … image python'.",
     ),
     output_options,
 )
-def setup(names: tuple[str, ...], python: str | None, as_json: bool, quiet: bool, debug: bool) -> int:
+def setup(
+    names: tuple[str, ...],
+    python: str | None,
+    own_command: str | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> int:
     """Make the environments NAME…, each whole or not at all, in the user's cache (or in KEXPORT_BACKENDS)."""
     from kexport import backends
 
+    if python is not None and own_command is not None:
+        raise UsageError("--python is installed for, --command is taken as it is: give one of them.")
+    for name in names:
+        # Before the first is made: a name that is none should not show up after minutes.
+        backends.environment(name)
     made = []
     for name in names:
         with Progress(quiet=quiet) as progress:
-            made.append(backends.setup(name, python=python, progress=progress))
+            made.append(backends.setup(name, python=python, command=own_command, progress=progress))
     if as_json:
         from kexport.reporting.as_json import plain_json
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from kexport.errors import NotVerifiedError
 from kexport.loading.spec import Provenance
+
+if TYPE_CHECKING:
+    from kexport.backends import Recipe
 
 #: Backends of Keras 3, in the order they are tried.
 KERAS3_BACKENDS = ("tensorflow", "jax", "torch")
@@ -31,19 +36,22 @@ class Candidate:
     interpreter: tuple[str, ...] = ()
 
 
-def _on_tensorflow(library: str, label: str, environment: Mapping[str, str]) -> Candidate:
+def _on_tensorflow(
+    library: str, label: str, environment: Mapping[str, str], interpreter: tuple[str, ...] = ()
+) -> Candidate:
     # TensorFlow's own CPU kernels take no channels_first images; oneDNN's do, where the platform has them. They sum
     # in an order of their own, so they come second.
     with_onednn = {**environment, "TF_ENABLE_ONEDNN_OPTS": "1"}
-    retry = Candidate(library, f"{label} with oneDNN", with_onednn)
-    return Candidate(library, label, {**environment, "TF_ENABLE_ONEDNN_OPTS": "0"}, retry)
+    without = {**environment, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    retry = Candidate(library, f"{label} with oneDNN", with_onednn, interpreter=interpreter)
+    return Candidate(library, label, without, retry, interpreter)
 
 
 def candidates(provenance: Provenance) -> list[Candidate]:
     """The installed Keras versions and backends that may read a model as it was trained, the best first.
 
-    Files of Keras 2 go to ``tf_keras``, then to Keras 3; files of Keras 3 to Keras 3 on the file's own backend, then
-    on others. Nothing is imported to find out.
+    The model's own framework comes first, whether it is installed here or in an environment of its own. Then, files of Keras 2 go to
+    ``tf_keras``, then to Keras 3; files of Keras 3 to Keras 3 on other backends. Nothing is imported to find out.
 
     Raises:
         NotVerifiedError: none is; the message says why and the hint how to get one.
@@ -52,7 +60,7 @@ def candidates(provenance: Provenance) -> list[Candidate]:
         return [_own_environment(provenance)]
     found = _keras2() if provenance.keras_major != 3 else []
     found += _keras3(provenance.backend)
-    found += _in_environments(provenance)
+    found = _in_environments(provenance, found)
     if not found:
         raise NotVerifiedError(
             f"To verify the export, a Keras that reads the file is needed, and none is installed. "
@@ -92,22 +100,41 @@ def _own_environment(provenance: Provenance) -> Candidate:
     return Candidate("keras", recipe.title, found.process_environment(), interpreter=found.interpreter)
 
 
-def _in_environments(provenance: Provenance) -> list[Candidate]:
-    """Those of Keras 2 and 3 that are set up, and not installed here."""
+def _in_environments(provenance: Provenance, here: list[Candidate]) -> list[Candidate]:
+    """Those that are installed here and those in environments: first the model's own framework, then those here, then the others."""
     from kexport.backends import environments
 
-    found = []
+    own, others = [], []
     for item in environments():
         recipe = item.recipe
-        library = "tf_keras" if recipe.name == "tf_keras" else "keras"
-        fits = recipe.keras_major == 3 or (recipe.name == "tf_keras" and provenance.keras_major != 3)
-        here = installed(library) and installed(recipe.backend)
-        if fits and not here:
-            found.append(
-                Candidate(library, recipe.title, item.process_environment(), interpreter=item.interpreter)
-            )
-    own = provenance.backend
-    return sorted(found, key=lambda candidate: own not in candidate.label)
+        arguments = recipe.library, recipe.title, item.process_environment()
+        if recipe.backend == "tensorflow":
+            candidate = _on_tensorflow(*arguments, item.interpreter)
+        else:
+            candidate = Candidate(*arguments, interpreter=item.interpreter)
+        if _trained(recipe, provenance):
+            own.append(candidate)
+        elif _reads(recipe, provenance):
+            others.append(candidate)
+    return [*own, *here, *others]
+
+
+def _trained(recipe: Recipe, provenance: Provenance) -> bool:
+    """Whether a file is of the very framework of an environment, which is not installed here."""
+    if recipe.backend != provenance.backend or recipe.keras_major != provenance.keras_major:
+        return False
+    if recipe.keras_major == 3:
+        return not (_keras_major() == 3 and installed(recipe.backend))
+    # Keras 2.0 to 2.3 on TensorFlow was no part of it yet; tf.keras called its versions 2.2.4-tf.
+    is_old = re.fullmatch(r"2\.[0-3]\.\d+", provenance.keras_version) is not None
+    return is_old if recipe.name == "tensorflow1" else recipe.name == "tf_keras" and not _keras2()
+
+
+def _reads(recipe: Recipe, provenance: Provenance) -> bool:
+    """Whether an environment of today's Keras reads a file, and the same is not installed here."""
+    if recipe.name == "tf_keras":
+        return provenance.keras_major != 3 and not installed("tf_keras")
+    return recipe.keras_major == 3 and not (_keras_major() == 3 and installed(recipe.backend))
 
 
 def _install_hint(provenance: Provenance) -> str:
