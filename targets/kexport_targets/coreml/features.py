@@ -1,0 +1,50 @@
+"""What the model's description says of its inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from kexport.ir import Graph, dims
+from kexport_targets.coreml.program import Tensor
+from kexport_targets.coreml.write import Description, Feature
+
+#: The largest length of an open dimension of which nobody said more: Core ML wants to know one.
+MOST: Final = 4096
+
+#: Metadata keys: names that the model has for inputs and outputs that had to be called otherwise, as JSON.
+NAMES: Final = "kexport.names"
+
+
+def description(graph: Graph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Description:
+    """The description of a program with these inputs and outputs."""
+    names = {
+        tensor.name: name
+        for tensor, name in zip((*inputs, *outputs), (*graph.input_names, *graph.output_names), strict=True)
+        if tensor.name != name
+    }
+    metadata = {"kexport": version("kexport")}
+    if names:
+        metadata[NAMES] = json.dumps(names, sort_keys=True, ensure_ascii=False)
+    return Description(
+        [_input(tensor) for tensor in inputs], [_output(tensor) for tensor in outputs], metadata=metadata
+    )
+
+
+def _input(tensor: Tensor) -> Feature:
+    ranges = tuple((dim, dim) if isinstance(dim, int) else (1, MOST) for dim in tensor.shape)
+    if dims.is_static(tensor.shape):
+        return Feature(tensor.name, tensor.dtype, _known(tensor))
+    default = tuple(low for low, _ in ranges)
+    return Feature(tensor.name, tensor.dtype, default, ranges)
+
+
+def _output(tensor: Tensor) -> Feature:
+    known = _known(tensor) if dims.is_static(tensor.shape) else None
+    return Feature(tensor.name, tensor.dtype, known)
+
+
+def _known(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(int(str(dim)) for dim in tensor.shape)

@@ -1,0 +1,108 @@
+"""Legalization: shared passes, then Core ML's own rewrites, until only what the operations of ML programs hold is left."""
+
+from __future__ import annotations
+
+from kexport.ir import Graph, Node, Value
+from kexport.ir.ops.loop import bodies
+from kexport.passes import (
+    Pass,
+    Rewriter,
+    common_subexpressions,
+    constant_folding,
+    crop_early,
+    dead_code,
+    expand_lookups,
+    expand_quantization,
+    expand_recurrent,
+    fixpoint,
+    floats_in_float32,
+    fold_scale_shift,
+    fuse_pad,
+    layout,
+    run_passes,
+    simplify,
+    unroll_scans,
+)
+from kexport_targets.coreml.emit import recurrent
+from kexport_targets.coreml.legalize import (  # registers
+    activations,
+    arithmetic,
+    dtypes,
+    moving,
+    windows,
+)
+from kexport_targets.coreml.legalize.boundary import boundary
+from kexport_targets.coreml.legalize.integers import integers_in_int32
+from kexport_targets.coreml.legalize.registry import TABLE
+
+#: Operations whose padding can take a pad over.
+PADDING = ("conv", "depthwise_conv", "max_pool", "avg_pool")
+
+#: Loops of so few steps are written out: the Neural Engine runs no loops.
+UNROLLED = 16
+UNROLLED_BYTES = 4_000_000
+
+coreml_rewrites = TABLE.as_pass()
+
+
+def _for_version(version: int) -> Pass:
+    """Operations that only later systems have, in those of this one."""
+
+    def rule(node: Node, rewriter: Rewriter) -> list[Value] | None:
+        if node.op != "gather" or version >= 16:
+            return None
+        made = moving.batched_gather_before_ios16(node, rewriter)
+        return None if made is None else [made]
+
+    return Pass(f"for_version({version})", lambda graph: Rewriter(graph).run(rule))
+
+
+def _pipeline(version: int) -> tuple[Pass, ...]:
+    return (
+        expand_lookups,
+        floats_in_float32(),
+        expand_quantization,
+        expand_recurrent(recurrent.is_native),
+        unroll_scans(steps=UNROLLED, bytes_of_constants=UNROLLED_BYTES),
+        integers_in_int32,
+        constant_folding,
+        simplify,
+        layout("channels_first"),
+        fixpoint(simplify, constant_folding, fuse_pad(PADDING), fold_scale_shift),
+        crop_early,
+        _for_version(version),
+        coreml_rewrites,
+        fixpoint(simplify, constant_folding, fold_scale_shift),
+        coreml_rewrites,
+        common_subexpressions,
+        dead_code,
+    )
+
+
+def legalize(graph: Graph, *, version: int) -> Graph:
+    """``graph``, changed so that every node can be emitted.
+
+    Raises:
+        kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
+    """
+    run_passes(graph, (boundary(version), dead_code))
+    _legalize(graph, version)
+    return graph
+
+
+def _legalize(graph: Graph, version: int) -> None:
+    run_passes(graph, _pipeline(version))
+    for node in graph.nodes:
+        for body in bodies(node.attrs) if node.op == "scan" else ():
+            _legalize(body, version)
+
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "coreml_rewrites",
+    "dtypes",
+    "legalize",
+    "moving",
+    "windows",
+]
