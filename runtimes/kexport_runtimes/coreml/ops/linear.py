@@ -1,0 +1,36 @@
+"""Matrix products. Source: coremltools 9.0, mil/ops/defs/iOS15/linear.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kexport_runtimes.coreml.ops.arguments import several
+from kexport_runtimes.coreml.registry import op
+
+Array = NDArray[Any]
+
+
+@op("linear")
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Any:
+    """x weightᵀ + bias, for a weight of shape (out, in)."""
+    product = np.matmul(x, weight.T)
+    return product if bias is None else product + bias
+
+
+@op("matmul")
+def matmul(x: Array, y: Array, transpose_x: bool | Array = False, transpose_y: bool | Array = False) -> Any:
+    """The matrix product over the last two axes; the others broadcast. Vectors stay as they are."""
+    if transpose_x and x.ndim > 1:
+        x = np.swapaxes(x, -1, -2)
+    if transpose_y and y.ndim > 1:
+        y = np.swapaxes(y, -1, -2)
+    return np.matmul(x, y)
+
+
+@op("einsum")
+def einsum(values: Any, equation: str) -> Any:
+    """The sum of products that the equation says, of one or two tensors."""
+    return np.einsum(equation, *several(values), optimize=True)
