@@ -67,7 +67,7 @@ ALLOWED = {
     # SciPy and ONNX Runtime compute what NumPy is slow at, where they are installed.
     "kexport_runtimes.coreml": ["numpy", "scipy"],
     "kexport_runtimes.coreml.heavy": ["numpy", "onnxruntime", "kexport_runtimes.coreml"],
-    "kexport_runtimes.coreml.native": ["numpy", "coremltools", "kexport_runtimes.coreml"],
+    "kexport_runtimes.coreml.native": ["numpy", "coremltools", "PIL", "kexport_runtimes.coreml"],
     "kexport_runtimes.litert": ["numpy", "ai_edge_litert", "tflite_runtime"],
 }
 
