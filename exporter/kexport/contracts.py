@@ -13,19 +13,32 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     # Not at run time: a target's name and options are read by `kexport --help`, which NumPy's import would slow down.
-    from kexport.ir import Array, Graph, TensorType
+    from kexport.ir import Array, Graph, TensorType, Value
 
 
 @dataclass(frozen=True)
 class Port:
     """A named input or output of an artifact: the name Keras knows and the type in the artifact.
 
-    ``artifact_name`` is the name inside the file, where the format made another one necessary.
+    ``artifact_name`` is the name inside the file, where the format made another one necessary. ``axes`` says, where the artifact has
+    the axes in another order than the model, which of the model's axes each of its own is: ``(0, 3, 1, 2)`` for images with channels
+    first of a model with channels last. Golden vectors are the model's: :meth:`to_artifact` and :meth:`to_model` stand between.
     """
 
     name: str
     type: TensorType
     artifact_name: str = ""
+    axes: tuple[int, ...] = ()
+
+    def to_artifact(self, array: Array) -> Array:
+        """An array with the model's axes as the artifact has them."""
+        return array.transpose(self.axes) if self.axes else array
+
+    def to_model(self, array: Array) -> Array:
+        """An array with the artifact's axes as the model has them."""
+        return (
+            array.transpose([self.axes.index(axis) for axis in range(len(self.axes))]) if self.axes else array
+        )
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,22 @@ class Signature:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     name: str = "serving_default"
+
+    @classmethod
+    def of(cls, graph: Graph) -> Signature:
+        """The inputs and outputs of an artifact that has them as ``graph`` has."""
+        return cls(
+            _ports(graph.input_names, graph.inputs, graph.input_axes),
+            _ports(graph.output_names, graph.outputs, graph.output_axes),
+        )
+
+
+def _ports(
+    names: Sequence[str], values: Sequence[Value], axes: Mapping[str, tuple[int, ...]]
+) -> tuple[Port, ...]:
+    return tuple(
+        Port(name, value.type, axes=axes.get(name, ())) for name, value in zip(names, values, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -50,12 +79,16 @@ class Artifact:
 
 @dataclass(frozen=True)
 class TargetOption:
-    """An option of a target: ``--float16`` is ``TargetOption("float16", bool, False, "...")``."""
+    """An option of a target: ``--float16`` is ``TargetOption("float16", bool, False, "...")``.
+
+    ``words`` are texts that it takes in place of a value of its type (``--opset latest``).
+    """
 
     name: str
     type: type
     default: Any
     help: str
+    words: tuple[str, ...] = ()
 
 
 class Target(Protocol):
@@ -82,6 +115,39 @@ class Target(Protocol):
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """The largest error of an output element, relative to the output's range, that is rounding
         (1e-5 for float32 arithmetic; more for reduced-precision options)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Golden inputs and the reference's outputs, by Keras name, (samples, …); and what a result is held to: ``tolerance`` of the error
+    relative to an output's range (the length of the shortest interval that holds 0 and all its finite elements), and the bound of an
+    output's function, where it has one."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    computed_by: str
+    tolerance: float
+    ranges: Mapping[str, float]
+    bounds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What an export knows beside the graph: the model's ``name``, versions and file (as in the manifest), the Keras classes of its
+    layers by path, and a golden sample, None where there is no reference."""
+
+    model: Mapping[str, Any]
+    classes: Mapping[str, str]
+    sample: Sample | None
+
+
+class FinishingTarget(Target, Protocol):
+    """A target whose artifacts carry golden samples, or names that only the model knows."""
+
+    def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
+        """Complete what :meth:`Target.emit` wrote into ``folder``; called once, before the artifact is run, whether or not there is a
+        reference. Paths of the returned artifact are relative to ``folder``."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kexport.contracts import Artifact, Port, Signature
+from kexport.contracts import Artifact, Signature
 from kexport.ir import Array, Graph
 from kexport.ir.evaluate import evaluate
 
@@ -27,13 +27,7 @@ class NumpyRuntime:
         self.change(graph)
         main = Path(f"model{len(self.graphs)}")
         self.graphs[main] = graph
-        inputs = zip(graph.input_names, graph.inputs, strict=True)
-        outputs = zip(graph.output_names, graph.outputs, strict=True)
-        signature = Signature(
-            tuple(Port(name, value.type) for name, value in inputs),
-            tuple(Port(name, value.type) for name, value in outputs),
-        )
-        return Artifact(main, (main,), signature)
+        return Artifact(main, (main,), Signature.of(graph))
 
     def available(self) -> str | None:
         return self.missing

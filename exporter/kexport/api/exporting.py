@@ -7,7 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kexport.api.options import complete
 from kexport.api.references import Given, GoldenLike, SamplesLike, Vectors, read_golden, start
 from kexport.api.results import ExportResult, ModelInfo, Status, TargetResult, worst
 from kexport.api.source import Batch, InputShape, Model, Source, check_batch, open_model
-from kexport.contracts import Artifact, Runtime, Target
+from kexport.contracts import Artifact, Companions, Runtime, Target
 from kexport.errors import (
     KexportError,
     MissingDependencyError,
@@ -29,7 +30,7 @@ from kexport.errors import (
 )
 from kexport.ir import Graph
 from kexport.reference import Golden, save_golden
-from kexport.verification import Drift, Verdict, localize, verify
+from kexport.verification import Drift, Verdict, golden_sample, localize, verify
 from kexport.verification.bounds import output_bounds, reference_tolerance
 
 #: Called with what begins: ``progress("Lowering 156 layers")``.
@@ -210,6 +211,8 @@ class _Run:
         golden, reason = self._golden()
         for job in self._left(jobs):
             job.reason = reason
+            self._guarded(job, lambda job=job: self._complete(job, golden))  # type: ignore[misc]
+        for job in self._left(jobs):
             if golden is not None:
                 self._guarded(job, lambda job=job: self._verify(job, golden))  # type: ignore[misc]
         done = self._left(jobs)
@@ -224,6 +227,11 @@ class _Run:
             targets=tuple(self._result(job, destination) for job in done),
             failures=self.failures,
         )
+
+    @cached_property
+    def _model(self) -> ModelInfo:
+        """What is exported; the file is read once for its hash."""
+        return self.source.info()
 
     def _left(self, jobs: Sequence[_Job]) -> list[_Job]:
         return [job for job in jobs if job.target.name not in self.failures]
@@ -253,7 +261,11 @@ class _Run:
         return self.batch if self.batch is not None else getattr(job.target, "default_batch", 1)
 
     def _lower(self, job: _Job) -> Graph:
-        return self.source.lower(self._batch(job), self.dimensions)
+        graph = self.source.lower(self._batch(job), self.dimensions)
+        graph.provenance = {
+            name: text for name, text in asdict(self._model).items() if isinstance(text, str) and text
+        }
+        return graph
 
     def _emit(self, job: _Job, graph: Graph) -> None:
         folder = self.folder / job.target.name
@@ -269,6 +281,18 @@ class _Run:
             return self.vectors.golden(), ""
         except NotVerifiedError as error:
             return None, str(error)
+
+    def _complete(self, job: _Job, golden: Golden | None) -> None:
+        """Give the target what was not known when it emitted, where it asks for that."""
+        finish = getattr(job.target, "finish", None)
+        if finish is None:
+            return
+        folder = self.folder / job.target.name
+        written = replace(job.emitted, main=job.emitted.main.relative_to(folder))
+        sample = None if golden is None else golden_sample(written, golden, job.tolerance, job.bounds)
+        about = Companions(asdict(self._model), self.source.classes(), sample)
+        finished = finish(written, folder, about)
+        job.artifact = replace(finished, main=folder / finished.main)
 
     def _verify(self, job: _Job, golden: Golden) -> None:
         self.notify(f"Running {job.target.name} on {job.runtime.name}")
@@ -316,7 +340,7 @@ class _Run:
     def _describe(self, jobs: Sequence[_Job], golden: Golden | None) -> ModelInfo:
         """Write golden.npz and the manifest."""
         self.notify("Writing the manifest")
-        info = self.source.info()
+        info = self._model
         entry = None
         if golden is not None:
             # What single layers computed was only wanted to find a drift.

@@ -58,7 +58,8 @@ def port_entry(port: Port) -> dict[str, Any]:
         "dtype": port.type.dtype,
         "shape": plain_shape(port.type.shape),
     }
-    return entry | ({"artifact_name": port.artifact_name} if port.artifact_name else {})
+    more = {"artifact_name": port.artifact_name, "axes": list(port.axes)}
+    return entry | {key: value for key, value in more.items() if value}
 
 
 def plain_shape(shape: Sequence[object]) -> list[int | str]:

@@ -33,7 +33,9 @@ def _of(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
         fits = isinstance(value, option.type) and (option.type is bool or not isinstance(value, bool))
         if option.type is float and isinstance(value, int) and not isinstance(value, bool):
             value, fits = float(value), True
+        fits = fits or (isinstance(value, str) and value in option.words)
         if not fits and not (value is None and option.default is None):
-            raise UsageError(f"The option {option.name!r} is a {option.type.__name__}. Received: {value!r}")
+            kinds = " or ".join([option.type.__name__, *map(repr, option.words)])
+            raise UsageError(f"The option {option.name!r} is a {kinds}. Received: {value!r}")
         chosen[option.name] = value
     return chosen

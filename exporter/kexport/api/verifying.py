@@ -119,4 +119,7 @@ def _signature(entry: Mapping[str, Any]) -> Signature:
 def _port(entry: Mapping[str, Any]) -> Port:
     # An expression (`2*time+1`) becomes a symbol of that name: only that it is unknown matters here.
     shape: tuple[Dim, ...] = tuple(dim if isinstance(dim, int) else symbol(dim) for dim in entry["shape"])
-    return Port(entry["name"], TensorType(entry["dtype"], shape), entry.get("artifact_name", ""))
+    axes = tuple(entry.get("axes", ()))
+    if axes and sorted(axes) != list(range(len(shape))):
+        raise TypeError(f"axes {axes} of {len(shape)} dimensions")
+    return Port(entry["name"], TensorType(entry["dtype"], shape), entry.get("artifact_name", ""), axes)

@@ -18,6 +18,7 @@ from kexport.cli.options import (
     reading_options,
     trained_on_option,
     with_options,
+    word_or,
 )
 from kexport.errors import KexportError, UsageError
 
@@ -48,7 +49,7 @@ def _target_options() -> tuple[click.Option, ...]:
                 found[option.name] = click.Option(
                     [flag, option.name],
                     is_flag=option.type is bool,
-                    type=option.type,
+                    type=word_or(option.type, option.words) if option.words else option.type,
                     default=None,
                     help=f"{option.help} [{name}]",
                 )

@@ -63,6 +63,21 @@ trained_on_option = click.option(
 )
 
 
+def word_or(kind: type, words: tuple[str, ...]) -> Callable[[str], Any]:
+    """Reads a value of a type, or one of a few words: ``17`` or ``latest``."""
+
+    def read(text: str) -> Any:
+        if text in words:
+            return text
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise ValueError(f"It is {' or '.join((kind.__name__, *words))}. Received: {text!r}") from error
+
+    read.__name__ = "|".join((kind.__name__, *words))  # what --help shows
+    return read
+
+
 def with_options(*groups: Any) -> Callable[[Command], Command]:
     """Apply options and tuples of options, in the order they are to be listed."""
     flat = [option for group in groups for option in (group if isinstance(group, tuple) else (group,))]

@@ -187,6 +187,8 @@ class Graph:
     names the user knows, in that order, and end up in the artifact's signature.
     ``layer_outputs`` maps a layer call (``path`` or ``path:1`` for its second call; several output tensors
     ``path#1``) to the value it computed, and is what a drift is localized with.
+    ``input_axes`` and ``output_axes`` are of those, by name, whose axes are not in the model's order: which of the model's axes
+    each of the value's is. ``provenance`` is what artifacts may keep of where the graph comes from: texts by their names.
     """
 
     name: str
@@ -196,6 +198,9 @@ class Graph:
     input_names: list[str]
     output_names: list[str]
     layer_outputs: dict[str, Value] = field(default_factory=dict)
+    input_axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    output_axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
 
     def users(self) -> dict[Value, list[Node]]:
         """For each value, the nodes that read it, in order (a node that reads it twice stands once)."""
@@ -295,6 +300,9 @@ class Graph:
             list(self.input_names),
             list(self.output_names),
             {key: copied(value) for key, value in self.layer_outputs.items()},
+            dict(self.input_axes),
+            dict(self.output_axes),
+            dict(self.provenance),
         )
 
     def check(self) -> None:

@@ -3,6 +3,7 @@
 One pass a file; targets choose, parametrise and order them.
 """
 
+from kexport.passes.channels_first_ports import channels_first_ports
 from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
 from kexport.passes.crop_early import crop_early
@@ -31,6 +32,7 @@ __all__ = [
     "Rewriter",
     "Rule",
     "as_pass",
+    "channels_first_ports",
     "common_subexpressions",
     "constant_folding",
     "crop_early",

@@ -5,6 +5,6 @@ from __future__ import annotations
 from kexport.verification.compare import OutputRow, compare
 from kexport.verification.localize import Drift, localize
 from kexport.verification.verdict import Verdict
-from kexport.verification.verify import run_artifact, verify
+from kexport.verification.verify import golden_sample, run_artifact, verify
 
-__all__ = ["Drift", "OutputRow", "Verdict", "compare", "localize", "run_artifact", "verify"]
+__all__ = ["Drift", "OutputRow", "Verdict", "compare", "golden_sample", "localize", "run_artifact", "verify"]

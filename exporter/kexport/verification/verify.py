@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kexport.contracts import Artifact, Port, Runtime
+from kexport.contracts import Artifact, Port, Runtime, Sample
 from kexport.errors import MissingDependencyError, UsageError, VerificationError
 from kexport.ir import Array, dims, dtypes
 from kexport.reference.golden import Golden
-from kexport.verification.compare import compare
+from kexport.verification.compare import compare, value_range
 from kexport.verification.verdict import Verdict
 
 
@@ -84,13 +84,20 @@ def _run(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array]) -> d
         raise VerificationError(
             f"The artifact has outputs {', '.join(outputs)} in {runtime.version()}; {', '.join(missing)} is missing."
         )
-    return {name: np.asarray(outputs[name]) for name in names}
+    return {port.name: _in_model(port, np.asarray(outputs[port.name])) for port in artifact.signature.outputs}
+
+
+def _in_model(port: Port, array: Array) -> Array:
+    """With the model's axes; what has another rank than the port is compared as it is, and found wrong."""
+    return port.to_model(array) if array.ndim == len(port.axes) else array
 
 
 def _fitting(port: Port, inputs: Mapping[str, Array]) -> Array:
     if port.name not in inputs:
         raise UsageError(f"The golden vectors have no input {port.name!r}. Received: {', '.join(inputs)}")
     array, wanted = np.asarray(inputs[port.name]), port.type
+    if port.axes and array.ndim == len(port.axes):
+        array = np.ascontiguousarray(port.to_artifact(array))
     tail = wanted.shape[1:]
     fits = array.ndim == len(wanted.shape) and all(
         not isinstance(dim, int) or dim == size for dim, size in zip(tail, array.shape[1:], strict=True)
@@ -108,6 +115,26 @@ def _fitting(port: Port, inputs: Mapping[str, Array]) -> Array:
             f"Input {port.name!r} of the artifact is {wanted.dtype}, which can't hold the golden inputs."
         )
     return cast
+
+
+def golden_sample(
+    artifact: Artifact, golden: Golden, tolerance: float, bounds: Mapping[str, float]
+) -> Sample:
+    """The first golden samples, as many as the artifact's batch, in the artifact's types; raises as :func:`verify` does."""
+    signature = artifact.signature
+    golden = golden.renamed(
+        [port.name for port in signature.inputs], [port.name for port in signature.outputs]
+    )
+    batch = _batch(artifact, golden.samples)
+    outputs = {port.name: golden.outputs[port.name] for port in signature.outputs}
+    return Sample(
+        inputs={port.name: _filled(_fitting(port, golden.inputs)[:batch], batch) for port in signature.inputs},
+        outputs={name: _filled(array[:batch], batch) for name, array in outputs.items()},
+        computed_by=golden.computed_by,
+        tolerance=tolerance,
+        ranges={name: value_range(array.astype(np.float64)) for name, array in outputs.items()},
+        bounds={name: bound for name, bound in bounds.items() if name in outputs},
+    )
 
 
 def _batch(artifact: Artifact, samples: int) -> int:

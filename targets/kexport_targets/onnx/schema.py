@@ -22,7 +22,10 @@ TENSOR_TYPES: Final = {
 }
 
 #: Opset → the lowest version of the file format that it goes with (onnx/helper.py, ``VERSION_TABLE``).
-IR_VERSIONS: Final = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12}
+IR_VERSIONS: Final = {
+    13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9,
+    21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 13, 28: 14,
+}  # fmt: skip
 
 OLDEST_OPSET: Final = min(IR_VERSIONS)
 NEWEST_OPSET: Final = max(IR_VERSIONS)

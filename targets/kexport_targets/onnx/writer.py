@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from onnx import helper
 from kexport.ir import Constant, Value
 from kexport_targets.onnx import schema
 from kexport_targets.onnx.emit import Body
+from kexport_targets.onnx.metadata import Metadata
 
 #: A protobuf message holds less than 2 GiB; where the weights come near that, they stand in a file beside.
 MOST_INSIDE: Final = 1_800_000_000
@@ -26,7 +26,7 @@ _ALIGNMENT: Final = 4096
 class Writer:
     """One file. ``float16`` stores float32 weights in half precision, and widens them where they are read."""
 
-    def __init__(self, path: Path, *, opset: int, float16: bool, metadata: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, *, opset: int, float16: bool, metadata: Metadata) -> None:
         self._path, self._opset, self._float16, self._metadata = path, opset, float16, metadata
         self._beside = path.with_name(f"{path.name}.data")
         self._external: list[tuple[int, Constant]] = []
@@ -37,14 +37,18 @@ class Writer:
         """Write the file, and the file of the weights where there is one; returns their names."""
         total = sum(constant.nbytes for constant in body.initializers.values())
         self._inside = total <= MOST_INSIDE
+        said = self._metadata
         model = helper.make_model(
             self._graph(body),
             opset_imports=[helper.make_opsetid("", self._opset)],
             ir_version=schema.IR_VERSIONS[self._opset],
-            producer_name="kexport",
-            producer_version=self._metadata.get("kexport", ""),
+            producer_name=said.producer_name,
+            producer_version=said.producer_version,
+            domain=said.domain,
+            model_version=said.model_version,
+            doc_string=said.doc_string,
         )
-        helper.set_model_props(model, dict(sorted(self._metadata.items())))
+        helper.set_model_props(model, said.properties)
         written = [self._path]
         if self._external:
             self._write_beside()

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kexport.contracts import Artifact, Port, Signature, TargetOption
+from kexport.contracts import Artifact, Signature, TargetOption
 
 if TYPE_CHECKING:
-    from kexport.ir import Graph, Value
+    from kexport.ir import Graph
 
 MAIN = Path("model.tflite")
 
@@ -47,19 +47,12 @@ class TFLiteTarget:
 
         program = emit_program(graph, float16=bool(options["float16"]))
         write(program, folder / MAIN)
-        signature = Signature(
-            _ports(graph.input_names, graph.inputs), _ports(graph.output_names, graph.outputs)
-        )
         ops = Counter(operator.builtin for part in program.subgraphs for operator in part.operators)
-        return Artifact(MAIN, (MAIN,), signature, {"ops": dict(sorted(ops.items()))})
+        return Artifact(MAIN, (MAIN,), Signature.of(graph), {"ops": dict(sorted(ops.items()))})
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 weights have 11 significant bits."""
         return 5e-3 if options["float16"] else 1e-5
-
-
-def _ports(names: Sequence[str], values: Sequence[Value]) -> tuple[Port, ...]:
-    return tuple(Port(name, value.type) for name, value in zip(names, values, strict=True))
 
 
 TARGET = TFLiteTarget()

@@ -25,6 +25,7 @@ from support.op_cases import (
     op_of,
     to_their_ends,
 )
+from targets.onnx.complete import emitted, options
 
 #: ONNX has no operator for it.
 REFUSED = ("bitcast",)
@@ -34,8 +35,7 @@ INEXACT = {"reduce_sum": ("int32", "int64", "uint64"), "reduce_mean": ("uint32",
 
 
 def failures(name: str, case: Case, dtype: str, arrays: list[Array], folder: Path) -> list[str]:
-    options = {"opset": None, "float16": False}
-    return op_by_dtype.failures(TARGET, RUNTIME, options, name, case, dtype, arrays, folder, REFUSED)
+    return op_by_dtype.failures(TARGET, RUNTIME, options(), name, case, dtype, arrays, folder, REFUSED)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -92,11 +92,10 @@ def test_operator_sets(name: str, opset: int, tmp_path: Path) -> None:
     graph = graph_from({"x0": ("float32", case.shape)}, case.body)
     arrays = arrays_of(case, "float32")
     truth = expected(graph, arrays)
-    options = {"opset": opset, "float16": False}
-    artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
-    onnx.checker.check_model(str(tmp_path / artifact.main), full_check=True)
-    assert onnx.load(tmp_path / artifact.main).opset_import[0].version == opset
-    outputs = RUNTIME.run(tmp_path / artifact.main, {"x0": arrays[0]})
+    path = emitted(graph, tmp_path, opset=opset).main
+    onnx.checker.check_model(str(path), full_check=True)
+    assert onnx.load(path).opset_import[0].version == opset
+    outputs = RUNTIME.run(path, {"x0": arrays[0]})
     for index, array in enumerate(truth):
         compare(outputs[f"y{index}"], array, "float32", case.slack)
 
@@ -105,13 +104,11 @@ def test_bitwise_arithmetic_needs_opset_18(tmp_path: Path) -> None:
     case = CASES["bitwise_xor"]
     for asked, wanted in ((None, 18), (19, 19)):
         graph = graph_from({f"x{i}": ("int32", case.shape) for i in range(2)}, case.body)
-        options = {"opset": asked, "float16": False}
-        artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+        artifact = emitted(graph, tmp_path, opset=asked)
         assert artifact.details["opset"] == wanted
     graph = graph_from({f"x{i}": ("int32", case.shape) for i in range(2)}, case.body)
-    options = {"opset": 17, "float16": False}
     with pytest.raises(UnsupportedOpError, match=r"(?s)from 18 on.*Received: opset 17.*--opset 18"):
-        TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
+        emitted(graph, tmp_path, opset=17)
 
 
 def test_sums_within_2_to_the_53_are_exact(tmp_path: Path) -> None:
@@ -126,8 +123,6 @@ def test_a_remainder_has_the_divisors_sign(tmp_path: Path) -> None:
     a, divisor = np.array([-7.5, -3, 0, 3, 7.5], np.float32), np.array([-2, 2, -2, -2, -2], np.float32)
     types = {"a": ("float32", (5,)), "d": ("float32", (5,))}
     graph = graph_from(types, lambda b, x, d: [b.op("mod", x, d), b.op("mod", b.op("abs", x), d)])
-    options = {"opset": None, "float16": False}
-    artifact = TARGET.emit(TARGET.legalize(graph, options), tmp_path, options)
-    outputs = RUNTIME.run(tmp_path / artifact.main, {"a": a, "d": divisor})
+    outputs = RUNTIME.run(emitted(graph, tmp_path).main, {"a": a, "d": divisor})
     np.testing.assert_array_equal(outputs["y0"], np.mod(a, divisor))
     np.testing.assert_array_equal(outputs["y1"], np.mod(np.abs(a), divisor))

@@ -99,7 +99,7 @@ class Mover:
         self._by_inputs: dict[tuple[str, tuple[Value | None, ...]], list[Node]] = {}
         for node in graph.nodes:
             self._by_inputs.setdefault((node.op, tuple(node.inputs)), []).append(node)
-        self._wanted = _wanted_views(graph, form)
+        self._wanted = wanted_views(graph, form)
         self._wanted_orders = _wanted_orders(graph, self._wanted)
 
     # What rules use.
@@ -332,7 +332,7 @@ def _graph_views(graph: Graph) -> dict[tuple[Value, View], Node]:
     return table
 
 
-def _wanted_views(graph: Graph, form: WindowForm | None) -> Mapping[Value, View]:
+def wanted_views(graph: Graph, form: WindowForm | None) -> Mapping[Value, View]:
     """For values whose later readers want them seen otherwise: how, found by walking back from window ops."""
     wanted: dict[Value, View] = {}
     if form is None:

@@ -7,6 +7,7 @@ from kexport.ir.ops.loop import bodies
 from kexport.passes import (
     Pass,
     Rewriter,
+    channels_first_ports,
     common_subexpressions,
     constant_folding,
     crop_early,
@@ -51,7 +52,7 @@ def _for_opset(opset: int) -> Pass:
     return Pass(f"for_opset({opset})", lambda graph: Rewriter(graph).run(rule))
 
 
-def _pipeline(opset: int) -> tuple[Pass, ...]:
+def _pipeline(opset: int, *ports: Pass) -> tuple[Pass, ...]:
     return (
         expand_hashes,
         expand_lookups,
@@ -60,6 +61,7 @@ def _pipeline(opset: int) -> tuple[Pass, ...]:
         expand_recurrent(recurrent.is_native),
         constant_folding,
         simplify,
+        *ports,
         layout("channels_first"),
         fixpoint(simplify, constant_folding, fuse_pad(PADDING), fold_scale_shift),
         crop_early,
@@ -72,13 +74,14 @@ def _pipeline(opset: int) -> tuple[Pass, ...]:
     )
 
 
-def legalize(graph: Graph, *, opset: int) -> Graph:
-    """``graph``, changed so that every node can be emitted.
+def legalize(graph: Graph, *, opset: int, nchw_inputs: bool = False, nchw_outputs: bool = False) -> Graph:
+    """``graph``, changed so that every node can be emitted; with channels first in inputs and outputs, if so asked.
 
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
-    run_passes(graph, _pipeline(opset))
+    ports = channels_first_ports(inputs=nchw_inputs, outputs=nchw_outputs)
+    run_passes(graph, _pipeline(opset, ports))
     for node in graph.nodes:
         for body in bodies(node.attrs) if node.op == "scan" else ():
             legalize(body, opset=opset)
