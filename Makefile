@@ -1,5 +1,5 @@
 # make demo    train a small model, export it, verify it, show the report
-# make test    what every change must pass
+# make test    what every change must pass; what it runs in a browser needs one: make browser
 # Everything runs in .venv, which `make setup` makes.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -9,15 +9,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= auto
 DEMO := build/demo
+WEB := runtimes/web
+WEB_PACKAGES := $(WEB)/node_modules/.package-lock.json
+WEB_BUILT := targets/kexport_targets/web/static/build.json
+NODE_20 := node -e 'process.exit(parseInt(process.versions.node) < 20)' >/dev/null 2>&1 && command -v npm >/dev/null 2>&1
 
 # Tests and tools compute on the CPU alone, and say nothing of it.
 export CUDA_VISIBLE_DEVICES := -1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export JAX_PLATFORMS := cpu
 
-.PHONY: setup demo test test-all lint docs-coverage bench clean
+.PHONY: setup browser demo test test-all lint docs-coverage bench clean
 
-setup: $(STAMP)
+setup: $(STAMP) $(WEB_BUILT)
 
 $(STAMP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed (on Debian: apt install python3.11 python3-venv)." >&2; exit 1; }
@@ -26,6 +30,21 @@ $(STAMP): pyproject.toml
 		echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv, then again." >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+# The runtime of web bundles. Without Node all the rest works, and the web target says what it lacks (exit code 7).
+$(WEB_BUILT): $(WEB_PACKAGES) $(shell find $(WEB)/src $(WEB)/build.mjs -type f)
+	@if $(NODE_20); then node $(WEB)/build.mjs; else \
+		echo "The web target is left out: it needs Node 20 or later with npm (on Debian 13: apt install nodejs npm)." >&2; fi
+
+$(WEB_PACKAGES): $(WEB)/package-lock.json
+	@if $(NODE_20); then cd $(WEB) && npm ci --loglevel=error && touch node_modules/.package-lock.json; fi
+
+# A browser, for the tests that run web bundles. Chrome, Edge and Firefox do as well.
+browser:
+	@PYTHONPATH=runtimes $(PYTHON) -c 'import sys; from kexport_runtimes.browser.programs import find; sys.exit(find() is None)' || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "No browser was found: install Chromium, Chrome, Edge or Firefox (on Debian: sudo apt install chromium)." >&2; exit 1; fi
 
 demo: setup
 	@mkdir -p $(DEMO)

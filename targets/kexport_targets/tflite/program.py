@@ -49,17 +49,25 @@ class Subgraph:
     outputs: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class ProgramSignature:
+    """A subgraph that can be called by name, and what its inputs and outputs are called there, in their order."""
+
+    key: str
+    subgraph: int
+    input_names: Sequence[str]
+    output_names: Sequence[str]
+
+
 @dataclass
 class Program:
-    """Subgraphs, the first of which is the model, and its signature. All share ``buffers``; ``buffers[0]`` is empty, as the
-    format asks."""
+    """Subgraphs, the first of which is the model, and the signatures of those that can be called. All share ``buffers``;
+    ``buffers[0]`` is empty, as the format asks."""
 
     name: str
     subgraphs: list[Subgraph] = field(default_factory=list)
     buffers: list[Constant | None] = field(default_factory=lambda: [None])
-    input_names: Sequence[str] = ()
-    output_names: Sequence[str] = ()
-    signature: str = "serving_default"
+    signatures: list[ProgramSignature] = field(default_factory=list)
 
     @property
     def main(self) -> Subgraph:

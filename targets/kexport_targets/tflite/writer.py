@@ -19,7 +19,7 @@ import numpy as np
 
 from kexport.ir import Constant
 from kexport_targets.tflite import schema
-from kexport_targets.tflite.program import Operator, Program, Subgraph, Tensor
+from kexport_targets.tflite.program import Operator, Program, ProgramSignature, Subgraph, Tensor
 
 #: Of every vector's first byte in the file; kernels load weights with aligned instructions
 #: (schema.fbs: "Buffer.data (force_align: 16)"); 64 is a cache line.
@@ -59,7 +59,7 @@ def _write_contents(
     for index, constant in enumerate(buffers):
         if constant is None:
             continue
-        raw = _contents(constant)
+        raw = contents(constant)
         digest = hashlib.sha256(raw).digest()
         if digest not in written:
             start = -(-(end + 4) // ALIGNMENT) * ALIGNMENT
@@ -72,7 +72,7 @@ def _write_contents(
     return places
 
 
-def _contents(constant: Constant) -> memoryview:
+def contents(constant: Constant) -> memoryview:
     """The bytes of a constant, little-endian as NumPy's are here. bfloat16, which NumPy holds as float32, is the upper half of
     its bits, rounded to even (a NaN stays one)."""
     array = np.ascontiguousarray(constant.numpy())
@@ -127,7 +127,7 @@ def _tables(program: Program, outside: bool) -> tuple[bytes, dict[int, int]]:
         (2, _OFFSET, t.vector(subgraphs), 0),
         (3, _OFFSET, t.text("kexport"), 0),
         (4, _OFFSET, t.vector(buffers), 0),
-        (7, _OFFSET, t.vector([_signature(t, program)]), 0),
+        (7, _OFFSET, t.vector([_signature(t, program, one) for one in program.signatures]), 0),
     ])  # fmt: skip
     t.builder.Finish(model, file_identifier=schema.FILE_IDENTIFIER)
     raw = bytes(t.builder.Output())
@@ -220,13 +220,17 @@ def _tensor(t: _Tables, tensor: Tensor) -> int:
     return t.table(11, fields)
 
 
-def _signature(t: _Tables, program: Program) -> int:
+def _signature(t: _Tables, program: Program, signature: ProgramSignature) -> int:
     def maps(names: Sequence[str], tensors: Sequence[int]) -> int:
         entries = zip(names, tensors, strict=True)
         return t.vector([t.table(2, [(0, _OFFSET, t.text(n), 0), (1, "Uint32", i, 0)]) for n, i in entries])
 
-    inputs = maps(program.input_names, program.main.inputs)
-    outputs = maps(program.output_names, program.main.outputs)
-    return t.table(
-        5, [(0, _OFFSET, inputs, 0), (1, _OFFSET, outputs, 0), (2, _OFFSET, t.text(program.signature), 0)]
-    )
+    subgraph = program.subgraphs[signature.subgraph]
+    inputs = maps(signature.input_names, subgraph.inputs)
+    outputs = maps(signature.output_names, subgraph.outputs)
+    return t.table(5, [
+        (0, _OFFSET, inputs, 0),
+        (1, _OFFSET, outputs, 0),
+        (2, _OFFSET, t.text(signature.key), 0),
+        (4, "Uint32", signature.subgraph, 0),
+    ])  # fmt: skip

@@ -14,9 +14,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as generated
 
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Builder, Constant, Value, symbol
+from kexport.ir import Builder, Constant, TensorType, Value, symbol
 from kexport_targets.tflite import writer
-from support.graphs import expected, graph_from
+from support.graphs import expected, graph_from, graph_of
 from targets.tflite.running import Model, emit, outputs_of
 
 BATCH, TIME = symbol("batch"), symbol("time")
@@ -187,7 +187,7 @@ def test_constants_of_every_dtype(dtype):
 
 def test_bfloat16_is_rounded_to_even():
     held = np.float32([1.00390625, 1.01171875, -1.0039063, 3.4e38, 1e-40, np.inf, -np.inf, np.nan, -0.0])
-    stored = np.frombuffer(writer._contents(Constant.of(held, "bfloat16")), ml_dtypes.bfloat16)
+    stored = np.frombuffer(writer.contents(Constant.of(held, "bfloat16")), ml_dtypes.bfloat16)
     with np.errstate(over="ignore"):
         rounded = held.astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(stored.astype(np.float32), rounded.astype(np.float32))
@@ -318,3 +318,34 @@ def test_a_model_of_more_than_2_gb(tmp_path):
         check_tables(path, rows, columns, count)
     finally:
         path.unlink()
+
+
+def test_several_signatures_share_their_weights(tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    from kexport_targets.tflite.emit import emit_program
+    from kexport_targets.tflite.legalize import legalize
+
+    def body(b: Builder, x: Value) -> dict[str, Value]:
+        b.origin = "first"
+        y = b.op("tanh", b.op("dense", x, b.constant(numbers(5, 400)), b.constant(numbers(400, seed=1))))
+        b.origin = "second"
+        return {"y": b.op("dense", y, b.constant(numbers(400, 3, seed=2)), None)}
+
+    graph = legalize(graph_of({"x": TensorType("float32", (1, 5))}, body, ["first"]), {})
+    inside = graph.copy()
+    inside.outputs.append(inside.layer_outputs["first"])
+    inside.output_names.append("first")
+    one, two = tmp_path / "one.tflite", tmp_path / "two.tflite"
+    writer.write(emit_program(graph), one)
+    writer.write(emit_program(graph, also={"inside": inside}), two)
+    assert two.stat().st_size - one.stat().st_size < 2000
+    interpreter = Interpreter(str(two), num_threads=1)
+    assert set(interpreter.get_signature_list()) == {"inside", "serving_default"}
+    x = numbers(1, 5, seed=3)
+    both = interpreter.get_signature_runner("inside")(x=x)
+    alone = interpreter.get_signature_runner("serving_default")(x=x)
+    assert both.keys() == {"y", "first"}
+    np.testing.assert_array_equal(both["y"], alone["y"])
+    hidden = np.tanh(x @ numbers(5, 400) + numbers(400, seed=1))
+    np.testing.assert_allclose(both["first"], hidden, atol=1e-5)

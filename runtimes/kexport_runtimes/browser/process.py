@@ -1,0 +1,128 @@
+"""The browser's process: it is started when it is first needed, and stays for later runs."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from kexport_runtimes.browser import frames, programs
+from kexport_runtimes.browser.server import Server
+
+#: Seconds that a piece of work may take before the browser counts as hung; the first one includes its start.
+_LIMIT: Final = 180.0
+
+#: What WebAssembly was given it does not give back: after bundles of so many bytes the page starts anew.
+_MOST_SERVED: Final = 150_000_000
+
+
+class Browser:
+    """A browser without a window, and the server that its page works for.
+
+    Raises:
+        RuntimeError: the program can't be started.
+    """
+
+    def __init__(self, program: programs.Program) -> None:
+        self._program = program
+        self._served = 0
+        self._server = Server()
+        self._folder = Path(tempfile.mkdtemp(prefix="kexport-browser-"))
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
+        gpu = bool(os.environ.get("KEXPORT_BROWSER_GPU"))
+        try:
+            self._process = subprocess.Popen(
+                program.command(self._folder, self._server.address, gpu=gpu),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._server.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise RuntimeError(f"{program.path} can't be started: {error}") from error
+
+    def ask(
+        self, folder: Path, arrays: dict[str, bytes], **message: Any
+    ) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """What the page answers about a bundle.
+
+        Raises:
+            RuntimeError: it can't compute that, or the browser has ended or hangs.
+        """
+        self._served += sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        fresh = self._served > _MOST_SERVED
+        if fresh:
+            self._served = 0
+        job = self._server.ask({**message, "bundle": self._server.add(folder), "fresh": fresh}, arrays)
+        end = time.monotonic() + _LIMIT
+        while not job.done.wait(0.2):
+            if not self.alive():
+                raise RuntimeError(f"{programs.version(self._program)} ended: {self._last_words()}")
+            if time.monotonic() > end:
+                self.close()
+                raise RuntimeError(
+                    f"{programs.version(self._program)} gave no answer for {_LIMIT:.0f} s: {self._last_words()}"
+                )
+        assert job.answer is not None
+        answer, found = frames.unpack(job.answer)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer, found
+
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End it, and remove its profile."""
+        if self._process.poll() is None:
+            _end(self._process)
+        self._server.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace").strip()[-2000:] or "it said nothing."
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it started."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, number)
+            else:
+                process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+_SHARED: list[Browser] = []
+
+
+def shared(program: programs.Program) -> Browser:
+    """The browser that serves all runs."""
+    if _SHARED and not _SHARED[0].alive():
+        _SHARED.pop().close()
+    if not _SHARED:
+        _SHARED.append(Browser(program))
+        atexit.register(close)
+    return _SHARED[0]
+
+
+def close() -> None:
+    """End the shared browser; a later run starts another."""
+    while _SHARED:
+        _SHARED.pop().close()

@@ -1,0 +1,106 @@
+// Builds what is in the bundles that kexport writes (into targets/kexport_targets/web/static) and the npm package (into dist).
+//
+//   node build.mjs             both
+//   node build.mjs --package   the npm package alone
+//
+// The same sources and packages give the same bytes.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const STATIC = join(HERE, "../../targets/kexport_targets/web/static");
+const DIST = join(HERE, "dist");
+const require = createRequire(import.meta.url);
+
+/** Our names of the engine's builds, and the package's. */
+const BUILDS = { compat: "litert_wasm_compat_internal", simd: "litert_wasm_internal", threads: "litert_wasm_threaded_internal" };
+
+const COMMON = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", charset: "utf8" };
+const NODE = ["node:module", "node:vm", "node:path", "node:fs/promises"];
+
+/** The text of a script for browsers. */
+function script(entry) {
+  const { outputFiles } = esbuild.buildSync({
+    ...COMMON,
+    entryPoints: [join(HERE, "src", entry)],
+    format: "iife",
+    platform: "browser",
+    external: NODE,
+    write: false,
+  });
+  return outputFiles[0].contents;
+}
+
+function buildPackage() {
+  rmSync(DIST, { recursive: true, force: true });
+  mkdirSync(DIST, { recursive: true });
+  esbuild.buildSync({
+    ...COMMON,
+    entryPoints: [join(HERE, "src/index.ts")],
+    format: "esm",
+    platform: "neutral",
+    external: NODE,
+    outfile: join(DIST, "index.js"),
+  });
+  writeFileSync(join(DIST, "kexport-web.js"), script("script.ts"));
+  const tsc = require.resolve("typescript/bin/tsc");
+  execFileSync(process.execPath, [
+    ...[tsc, "--project", HERE, "--noEmit", "false", "--emitDeclarationOnly", "--declaration"],
+    ...["--outDir", join(DIST, "types"), "--rootDir", join(HERE, "src")],
+  ], { stdio: "inherit" });
+  cpSync(join(HERE, "../../LICENSE"), join(HERE, "LICENSE"));
+}
+
+function buildStatic() {
+  const part = `${STATIC}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  const put = (name, contents) => writeFileSync(join(part, name), contents);
+  put("kexport-web.js", script("script.ts"));
+  put("page.js", script("page/main.ts"));
+  put("sw.js", script("service-worker.ts"));
+  put("page.css", esbuild.buildSync({ ...COMMON, entryPoints: [join(HERE, "src/page/page.css")], write: false }).outputFiles[0].contents);
+  put("index.html", readFileSync(join(HERE, "src/page/index.html")));
+  const engine = JSON.parse(readFileSync(join(HERE, "node_modules/@litertjs/core/package.json"), "utf8"));
+  for (const [build, name] of Object.entries(BUILDS)) {
+    const folder = join(HERE, "node_modules/@litertjs/core/wasm");
+    put(`litert-${build}.js`, readFileSync(join(folder, `${name}.js`)));
+    put(`litert-${build}.wasm.gz`, gzipSync(readFileSync(join(folder, `${name}.wasm`)), { level: 9 }));
+  }
+  put("LICENSE-litert.txt", notice(engine) + readFileSync(join(HERE, "../../LICENSE"), "utf8"));
+  const files = readdirSync(part).sort();
+  const sizes = Object.fromEntries(files.map((file) => [file, sizesOf(readFileSync(join(part, file)), file)]));
+  put("build.json", `${JSON.stringify({ engine: { name: engine.name, version: engine.version }, sizes }, null, 2)}\n`);
+  rmSync(STATIC, { recursive: true, force: true });
+  renameSync(part, STATIC);
+}
+
+/** Bytes as they are, and over the wire. What is gzip already goes as it is, whatever the server does. */
+function sizesOf(contents, file) {
+  if (file.endsWith(".gz")) {
+    return { raw: contents.length, gzip: contents.length, brotli: contents.length };
+  }
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
+  return { raw: contents.length, gzip: gzipSync(contents, { level: 9 }).length, brotli: brotliCompressSync(contents, quality).length };
+}
+
+function notice(engine) {
+  return [
+    `The files litert-*.js and litert-*.wasm.gz are those of LiteRT.js (${engine.name} ${engine.version} on npm),`,
+    "unchanged but for their names and for gzip. Copyright 2025 Google LLC and the LiteRT and TensorFlow authors.",
+    "LiteRT.js is under the Apache License, Version 2.0, which follows.",
+    "",
+    "",
+  ].join("\n");
+}
+
+buildPackage();
+if (!process.argv.includes("--package")) {
+  buildStatic();
+}

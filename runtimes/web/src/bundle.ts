@@ -1,0 +1,165 @@
+/** Where a bundle's files come from: a web server, this very page, or the file system of Node. */
+
+import { type BundleFile, type BuildName, type Description, type EngineBuild, parseDescription } from "./description";
+import type { EngineSource } from "./engine/load";
+import { BundleError, messageOf } from "./errors";
+import { sha256 } from "./sha256";
+
+/** Bytes that have come in, of all that will. */
+export interface DownloadProgress {
+  readonly file: string;
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export type OnProgress = (progress: DownloadProgress) => void;
+
+export interface Bundle {
+  description(): Promise<Description>;
+  /** A file whose SHA-256 is that of the export.
+   *
+   * @throws BundleError where it is another.
+   */
+  bytes(file: BundleFile, progress?: OnProgress): Promise<Uint8Array>;
+  engine(build: BuildName, progress?: OnProgress): Promise<EngineSource>;
+  /** The address of the script that a worker runs; null where it has none. */
+  workerScript(): Promise<string | null>;
+  /** What a worker opens the same bundle with. */
+  readonly address: string;
+}
+
+/** A stream of bytes: unpacked, where they are gzip (a server may have said so and the browser unpacked them already). */
+export async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+  const reader = stream.getReader();
+  const first = await reader.read();
+  const whole = new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (first.value) {
+        controller.enqueue(first.value);
+      }
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) {
+        controller.close();
+      } else {
+        controller.enqueue(value);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  const gzip = first.value?.[0] === 0x1f && first.value[1] === 0x8b;
+  return gzip ? whole.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : whole;
+}
+
+/** Compile WebAssembly from a stream, while it comes in. */
+export async function compiled(stream: ReadableStream<Uint8Array>): Promise<WebAssembly.Module> {
+  const headers = { "Content-Type": "application/wasm" };
+  return WebAssembly.compileStreaming(new Response((await unpacked(stream)) as unknown as BodyInit, { headers }));
+}
+
+/** The bytes, once they are those of the export. */
+export async function checked(file: BundleFile, bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes.byteLength !== file.bytes || (await sha256(bytes)) !== file.sha256) {
+    throw new BundleError(
+      `${file.file} is not the file that was exported: ${bytes.byteLength} bytes, ${file.bytes} expected, or other contents.`,
+      "Copy the bundle again, and reload without the cache.",
+    );
+  }
+  return bytes;
+}
+
+/** A bundle on a web server. */
+export class UrlBundle implements Bundle {
+  readonly address: string;
+  private found: Promise<Description> | undefined;
+
+  /** @param url of the bundle's folder or its model.json. */
+  constructor(url: string) {
+    this.address = url.endsWith(".json") ? url : new URL("model.json", url.endsWith("/") ? url : `${url}/`).href;
+  }
+
+  description(): Promise<Description> {
+    this.found ??= this.readDescription();
+    return this.found;
+  }
+
+  async bytes(file: BundleFile, progress?: OnProgress): Promise<Uint8Array> {
+    const stream = await this.open(file, progress);
+    return checked(file, new Uint8Array(await new Response(stream as unknown as BodyInit).arrayBuffer()));
+  }
+
+  async engine(build: BuildName, progress?: OnProgress): Promise<EngineSource> {
+    const found = buildOf(await this.description(), build);
+    return {
+      build,
+      identity: identityOf(found),
+      script: this.resolved(found.script.file),
+      module: async () => compiled(await this.open(found.wasm, progress)),
+    };
+  }
+
+  async workerScript(): Promise<string> {
+    return this.resolved((await this.description()).script.file);
+  }
+
+  private async readDescription(): Promise<Description> {
+    const response = await fetched(this.address, { cache: "no-cache" });
+    return parseDescription(await response.text(), this.address);
+  }
+
+  private resolved(file: string): string {
+    return new URL(file, this.address).href;
+  }
+
+  private async open(file: BundleFile, progress?: OnProgress): Promise<ReadableStream<Uint8Array>> {
+    const response = await fetched(this.resolved(file.file));
+    const body = response.body as ReadableStream<Uint8Array> | null;
+    if (!body) {
+      throw new BundleError(`${file.file} came without contents.`);
+    }
+    return progress ? body.pipeThrough(counting(file, progress)) : body;
+  }
+}
+
+function counting(file: BundleFile, progress: OnProgress): TransformStream<Uint8Array, Uint8Array> {
+  let loaded = 0;
+  progress({ file: file.file, loaded, total: file.bytes });
+  return new TransformStream({
+    transform(chunk, controller) {
+      loaded += chunk.byteLength;
+      progress({ file: file.file, loaded, total: file.bytes });
+      controller.enqueue(chunk);
+    },
+  });
+}
+
+async function fetched(url: string, options?: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, options);
+  } catch (error) {
+    throw new BundleError(`${url} can't be fetched (${messageOf(error)}).`, "Is the server there, and does it allow this page?");
+  }
+  if (!response.ok) {
+    throw new BundleError(`${url} can't be fetched: the server answers ${response.status}.`, "Is the whole bundle there?");
+  }
+  return response;
+}
+
+/** The build's files.
+ *
+ * @throws BundleError where the bundle is without it.
+ */
+export function buildOf(description: Description, build: BuildName): EngineBuild {
+  const found = description.engine.builds[build];
+  if (!found) {
+    throw new BundleError(`The bundle has no build ${build} of the engine.`, `It has: ${Object.keys(description.engine.builds).join(", ")}.`);
+  }
+  return found;
+}
+
+/** What tells engines apart: their contents. */
+export function identityOf({ script, wasm }: EngineBuild): string {
+  return `${script.sha256} ${wasm.sha256}`;
+}

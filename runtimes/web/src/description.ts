@@ -1,0 +1,106 @@
+/** `model.json` of a bundle: what the model takes and gives, and which files it is made of. */
+
+import { type DType, isDType } from "./dtypes";
+import { BundleError } from "./errors";
+
+/** An input, output or layer output, with its batch as the first dimension. */
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A call of a Keras layer. */
+export interface Layer {
+  /** The path of the layer in the model; `path:1` is its second call. */
+  readonly path: string;
+  /** The Keras class. */
+  readonly class: string;
+  /** What it computes; null where it is computed together with a later layer. */
+  readonly output: Port | null;
+  /** The paths of the layers whose outputs it reads. */
+  readonly inputs: readonly string[];
+}
+
+/** A file of the bundle, relative to model.json. */
+export interface BundleFile {
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A build of the engine: its script, and its WebAssembly (gzip). */
+export interface EngineBuild {
+  readonly script: BundleFile;
+  readonly wasm: BundleFile;
+}
+
+/** The builds: for every browser; with relaxed SIMD; with threads as well. */
+export type BuildName = "compat" | "simd" | "threads";
+
+/** One sample with the reference's outputs, and how far a right result may be off. */
+export interface Golden {
+  readonly file: BundleFile;
+  /** What computed the outputs: `Keras 3.15.1 (tensorflow 2.21.0)`. */
+  readonly reference: string;
+  /** Of the error relative to an output's range. */
+  readonly tolerance: number;
+  /** By output: the length of the interval that holds 0 and all reference elements, and the function's bound (0: none). */
+  readonly outputs: Readonly<Record<string, { readonly range: number; readonly bound: number }>>;
+}
+
+/** How pixels become the numbers that the model was trained with: `(pixel - mean) * scale` for pixels of 0 to 255. */
+export interface Preprocessing {
+  readonly input: string;
+  readonly channels: "rgb" | "bgr" | "gray";
+  readonly mean: readonly number[];
+  readonly scale: readonly number[];
+  readonly layout: "channels_last" | "channels_first";
+}
+
+export interface Description {
+  readonly format: 1;
+  readonly kexport: string;
+  readonly name: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly layers: readonly Layer[];
+  readonly labels: readonly string[] | null;
+  readonly preprocessing: Preprocessing | null;
+  readonly model: BundleFile;
+  readonly script: BundleFile;
+  readonly engine: {
+    readonly name: string;
+    readonly version: string;
+    readonly builds: Readonly<Partial<Record<BuildName, EngineBuild>>>;
+  };
+  readonly golden: Golden | null;
+}
+
+/** Read what `model.json` holds.
+ *
+ * @throws BundleError where it is none, or one of another version.
+ */
+export function parseDescription(text: string, where: string): Description {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new BundleError(`${where} is not JSON (${String(error)}).`, "Is the address that of a kexport bundle?");
+  }
+  const description = data as Description;
+  if (description?.format !== 1) {
+    throw new BundleError(`This kexport-web reads bundles of format 1. ${where} has format ${String(description?.format)}.`);
+  }
+  for (const port of [...description.inputs, ...description.outputs]) {
+    if (!isDType(port.dtype) || !port.shape.every((size) => Number.isInteger(size) && size >= 0)) {
+      throw new BundleError(`${where}: ${port.name} has a type that is not known here: ${port.dtype}(${port.shape.join(", ")}).`);
+    }
+  }
+  return description;
+}
+
+/** Elements of a tensor. */
+export function sizeOf(port: Port): number {
+  return port.shape.reduce((product, size) => product * size, 1);
+}

@@ -1,0 +1,304 @@
+/** A model of a bundle, ready to predict. */
+
+import { type Chunks, type InputArray, type Tensor, chunked, joined } from "./arrays";
+import { type Bundle, type OnProgress, UrlBundle } from "./bundle";
+import { type BuildName, type Description, type Layer, type Port, type Preprocessing, sizeOf } from "./description";
+import { hasThreads, hasWebGpu } from "./engine/features";
+import type { Accelerator } from "./engine/session";
+import { AcceleratorError, BundleError, InputError, WrongResultError, messageOf } from "./errors";
+import { type Check, type Sample, check, readSample } from "./golden";
+import { FolderBundle } from "./node";
+import { RemoteRunner } from "./runner/remote";
+import { LocalRunner, type Prepared, type Runner } from "./runner/runner";
+
+export interface LoadOptions {
+  /** What computes. `auto`: WebGPU where it computes the golden sample right, else threads where the page allows them, else one. */
+  readonly accelerator?: Accelerator | "auto";
+  /** Whether to compute in a worker: by default wherever there are workers. */
+  readonly worker?: boolean;
+  /** A build of the engine, in place of the quickest that runs here. */
+  readonly build?: BuildName;
+  /** Called while files come in. */
+  readonly onDownload?: OnProgress;
+}
+
+/** An accelerator that was tried, and why it was not taken (empty: it was). */
+export interface Attempt {
+  readonly accelerator: Accelerator;
+  readonly problem: string;
+}
+
+export interface PredictProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface PredictOptions {
+  /** Called before the first sample and after each run. */
+  readonly onProgress?: (progress: PredictProgress) => void;
+}
+
+/** Milliseconds. */
+export interface Timings {
+  readonly download: number;
+  readonly compile: number;
+  /** The golden sample, which is the first thing that is computed; 0 where there is none. */
+  readonly check: number;
+  /** The last prediction: the computation alone, a sample. */
+  readonly predict: number;
+}
+
+export class KexportModel extends EventTarget {
+  private constructor(
+    private readonly description: Description,
+    private readonly runner: Runner,
+    private readonly sample: Sample | null,
+    private readonly options: LoadOptions,
+  ) {
+    super();
+  }
+
+  private last: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+  private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number } | undefined;
+  private predictMs = 0;
+  private readonly tried: Attempt[] = [];
+
+  /** Load a bundle.
+   *
+   * @param source the address of the bundle's folder or its model.json (in Node also a path), or a {@link Bundle}.
+   * @throws BundleError where a file is missing or damaged.
+   * @throws AcceleratorError where the accelerator that was asked for can't compute the model.
+   * @throws WrongResultError where no accelerator computes the golden sample right.
+   */
+  static async load(source: string | URL | Bundle, options: LoadOptions = {}): Promise<KexportModel> {
+    const bundle = opened(source);
+    const description = await bundle.description();
+    const [sample, runner] = await Promise.all([readSample(bundle, description), runnerOf(bundle, options)]);
+    const model = new KexportModel(description, runner, sample, options);
+    try {
+      await model.choose(options.accelerator ?? "auto");
+      return model;
+    } catch (error) {
+      await model.dispose();
+      throw error;
+    }
+  }
+
+  get name(): string {
+    return this.description.name;
+  }
+
+  get inputs(): readonly Port[] {
+    return this.description.inputs;
+  }
+
+  get outputs(): readonly Port[] {
+    return this.description.outputs;
+  }
+
+  /** The calls of the Keras layers, in the order they are computed. */
+  get layers(): readonly Layer[] {
+    return this.description.layers;
+  }
+
+  /** What the last dimension of the first output counts; null where nobody said. */
+  get labels(): readonly string[] | null {
+    return this.description.labels;
+  }
+
+  get preprocessing(): Preprocessing | null {
+    return this.description.preprocessing;
+  }
+
+  /** What computes now. */
+  get accelerator(): Accelerator {
+    return this.ready.accelerator;
+  }
+
+  /** How the golden sample came out on it. */
+  get check(): Check {
+    return this.ready.check;
+  }
+
+  /** What was tried so far, in order. */
+  get attempts(): readonly Attempt[] {
+    return this.tried;
+  }
+
+  get timings(): Timings {
+    const { prepared, checkMs } = this.ready;
+    return { download: prepared.downloadMs, compile: prepared.compileMs, check: checkMs, predict: this.predictMs };
+  }
+
+  /** The build of the engine, and how many threads compute. */
+  get engine(): { build: BuildName; threads: number; version: string } {
+    const { build, threads } = this.ready.prepared;
+    return { build, threads, version: `${this.description.engine.name} ${this.description.engine.version}` };
+  }
+
+  /** The accelerators that are worth trying here, the quickest first. */
+  static accelerators(): Accelerator[] {
+    return [...(hasWebGpu() ? ["webgpu" as const] : []), ...(hasThreads() ? ["wasm-threads" as const] : []), "wasm"];
+  }
+
+  /** The outputs for one sample or several, by Keras name. The event `predictProgress` is dispatched meanwhile.
+   *
+   * @param inputs by Keras name, arrays of whole samples; float16 and bfloat16 are given as numbers.
+   * @throws InputError where they don't fit.
+   */
+  async predict(inputs: Readonly<Record<string, InputArray>>, options: PredictOptions = {}): Promise<Record<string, Tensor>> {
+    const chunks = chunked(this.inputs, inputs);
+    const runs = await this.queued(() => this.runAll(chunks, options));
+    return joined(this.outputs, runs, chunks.samples);
+  }
+
+  /** What each layer computes for one sample, by the path of its call, and the model's outputs.
+   *
+   * @param paths the layers that are wanted; all by default.
+   */
+  async layerOutputs(inputs: Readonly<Record<string, InputArray>>, paths?: readonly string[]): Promise<Record<string, Tensor>> {
+    const shown = this.layers.filter((layer) => layer.output && (!paths || paths.includes(layer.path)));
+    if (!shown.length) {
+      throw new InputError(paths ? `No layer shows its output under ${paths.join(", ")}.` : "The bundle was exported without layer outputs.");
+    }
+    const { runs, samples } = chunked(this.inputs, inputs);
+    if (runs.length !== 1) {
+      throw new InputError(`Layer outputs are for ${this.inputs[0]?.shape[0] ?? 1} sample at a time. Received: ${samples}`);
+    }
+    const ran = await this.queued(() => this.runner.run("layers", runs[0] as Record<string, Uint8Array>));
+    return Object.fromEntries(
+      shown.map(({ path, output }) => [path, joined([output as Port], [ran.outputs], samples)[(output as Port).name] as Tensor]),
+    );
+  }
+
+  /** Compute on another accelerator from now on. Where that can't be, or computes the golden sample wrong, all stays as it is.
+   *
+   * @throws AcceleratorError, WrongResultError
+   */
+  async use(accelerator: Accelerator | "auto"): Promise<void> {
+    const before = this.state?.accelerator;
+    try {
+      await this.choose(accelerator);
+    } catch (error) {
+      if (before) {
+        await this.attempt(before);
+      }
+      throw error;
+    }
+  }
+
+  /** Milliseconds of single predictions of the golden sample, or of zeros where there is none. */
+  async benchmark(runs = 20): Promise<number[]> {
+    const inputs = this.sample?.inputs ?? zeros(this.inputs);
+    const times: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      times.push((await this.queued(() => this.runner.run("serving_default", inputs))).ms);
+    }
+    return times;
+  }
+
+  /** Give back what the model holds; it can't be used any more. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    await this.runner.dispose();
+  }
+
+  private get ready() {
+    if (!this.state) {
+      throw new AcceleratorError("The model has no accelerator.");
+    }
+    return this.state;
+  }
+
+  private async choose(accelerator: Accelerator | "auto"): Promise<void> {
+    const candidates = accelerator === "auto" ? KexportModel.accelerators() : [accelerator];
+    let failure: unknown;
+    for (const candidate of candidates) {
+      try {
+        await this.attempt(candidate);
+        return;
+      } catch (error) {
+        failure = error;
+        this.tried.push({ accelerator: candidate, problem: messageOf(error) });
+        if (error instanceof BundleError) {
+          break; // another accelerator reads the same files
+        }
+      }
+    }
+    throw failure;
+  }
+
+  private attempt(accelerator: Accelerator): Promise<void> {
+    return this.queued(async () => {
+      const prepared = await this.runner.use(accelerator, this.options.build, this.options.onDownload);
+      const start = performance.now();
+      const found = await check(this.runner, accelerator, this.description, this.sample);
+      if (found.status === "wrong") {
+        this.state = undefined;
+        const problems = found.outputs.filter((one) => one.problem).map((one) => `${one.name}: ${one.problem}`);
+        throw new WrongResultError(`The golden sample comes out wrong on ${accelerator}. ${problems.join("; ")}.`);
+      }
+      const checkMs = this.sample ? performance.now() - start : 0;
+      this.state = { accelerator, check: found, prepared, checkMs };
+      this.tried.push({ accelerator, problem: "" });
+    });
+  }
+
+  private async runAll({ runs, samples }: Chunks, { onProgress }: PredictOptions): Promise<Record<string, Uint8Array>[]> {
+    const found: Record<string, Uint8Array>[] = [];
+    const batch = this.inputs[0]?.shape[0] ?? 1;
+    const tell = (done: number): void => {
+      const progress = { done: Math.min(samples, done * batch), total: samples };
+      onProgress?.(progress);
+      this.dispatchEvent(new CustomEvent("predictProgress", { detail: progress }));
+    };
+    tell(0);
+    let ms = 0;
+    for (const [index, inputs] of runs.entries()) {
+      const ran = await this.runner.run("serving_default", inputs);
+      ms += ran.ms;
+      found.push(ran.outputs);
+      tell(index + 1);
+    }
+    this.predictMs = ms / samples;
+    return found;
+  }
+
+  /** One thing after the other: inputs stay in the engine from one run to the next. */
+  private queued<T>(action: () => Promise<T>): Promise<T> {
+    const next = this.last.then(() => {
+      if (this.disposed) {
+        throw new AcceleratorError("The model was disposed of.");
+      }
+      return action();
+    });
+    this.last = next.catch(() => {});
+    return next;
+  }
+}
+
+function opened(source: string | URL | Bundle): Bundle {
+  if (typeof source === "object" && !(source instanceof URL)) {
+    return source;
+  }
+  const text = String(source);
+  const node = typeof process !== "undefined" && !!process.versions?.node && typeof document === "undefined";
+  if (node && !/^https?:/.test(text)) {
+    return new FolderBundle(text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text);
+  }
+  return new UrlBundle(typeof location === "undefined" ? text : new URL(text, location.href).href);
+}
+
+async function runnerOf(bundle: Bundle, options: LoadOptions): Promise<Runner> {
+  const script = options.worker === false || typeof Worker === "undefined" ? null : await bundle.workerScript();
+  if (script && typeof location !== "undefined" && new URL(script).origin === location.origin) {
+    return new RemoteRunner(script, bundle.address);
+  }
+  return new LocalRunner(bundle);
+}
+
+function zeros(ports: readonly Port[]): Record<string, Uint8Array> {
+  const { runs } = chunked(ports, Object.fromEntries(ports.map((port) => [port.name, new Array(sizeOf(port)).fill(0)])));
+  return runs[0] as Record<string, Uint8Array>;
+}

@@ -1,0 +1,138 @@
+"""The files of a bundle: written once a model is emitted, and completed once its reference is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from kexport.contracts import Artifact, Companions, Signature
+from kexport_targets.web import pages
+from kexport_targets.web.description import add_companions, file_entry, golden_entry, write_description
+from kexport_targets.web.static_files import BUILDS, STATIC, hashed_name
+
+INDEX: Final = Path("index.html")
+DESCRIPTION: Final = Path("model.json")
+#: These keep their names: a browser asks for them by name, and again at each visit.
+_UNHASHED: Final = ("sw.js", "LICENSE-litert.txt")
+
+#: The build of the engine in a single file: the one that runs in every browser.
+_SINGLE_BUILD: Final = "compat"
+
+
+def write_folder(folder: Path, model: Path, description: dict[str, Any], signature: Signature) -> Artifact:
+    """Write the bundle around ``model`` (a file in ``folder``, which gets a name with its hash)."""
+    files = {name: STATIC.read(name) for name in _static_names(BUILDS)}
+    names = {name: name if name in _UNHASHED else hashed_name(name, raw) for name, raw in files.items()}
+    raw_model = model.read_bytes()
+    description["model"] = file_entry(hashed_name("model.tflite", raw_model), raw_model)
+    model.rename(folder / description["model"]["file"])
+    entries = {name: file_entry(names[name], raw) for name, raw in files.items()}
+    _add_runtime(description, entries, BUILDS)
+    for name, raw in files.items():
+        (folder / names[name]).write_bytes(raw)
+    text = pages.page(
+        STATIC.read("index.html").decode(),
+        title=description["name"],
+        script=names["kexport-web.js"],
+        program=names["page.js"],
+        style=names["page.css"],
+    )
+    (folder / INDEX).write_text(text, "utf-8", newline="\n")
+    (folder / DESCRIPTION).write_text(write_description(description), "utf-8", newline="\n")
+    written = [*names.values(), description["model"]["file"], INDEX.name, DESCRIPTION.name]
+    return Artifact(INDEX, tuple(sorted(map(Path, written))), signature)
+
+
+def write_single(folder: Path, model: Path, description: dict[str, Any], signature: Signature) -> Artifact:
+    """Write the bundle as one page; ``model`` goes into it."""
+    raw_model = model.read_bytes()
+    model.unlink()
+    names = _static_names((_SINGLE_BUILD,))
+    entries = {name: file_entry(name, STATIC.read(name)) for name in names}
+    description["model"] = file_entry("model.tflite", raw_model)
+    _add_runtime(description, entries, (_SINGLE_BUILD,))
+    wasm = f"litert-{_SINGLE_BUILD}.wasm.gz"
+    text = pages.single_page(
+        STATIC.read("index.html").decode(),
+        title=description["name"],
+        style=STATIC.read("page.css").decode(),
+        scripts=tuple(
+            STATIC.read(name).decode() for name in (f"litert-{_SINGLE_BUILD}.js", "kexport-web.js", "page.js")
+        ),
+        files={
+            DESCRIPTION.name: write_description(description).encode(),
+            "model.tflite": raw_model,
+            wasm: STATIC.read(wasm),
+            "LICENSE-litert.txt": STATIC.read("LICENSE-litert.txt"),
+        },
+    )
+    (folder / INDEX).write_text(text, "utf-8", newline="\n")
+    return Artifact(INDEX, (INDEX,), signature)
+
+
+def complete(folder: Path, artifact: Artifact, about: Companions) -> Artifact:
+    """Add to a written bundle what was not known before: names, classes, and the golden sample."""
+    single = not (folder / DESCRIPTION).exists()
+    page = (folder / INDEX).read_text("utf-8")
+    raw = pages.block_contents(page, DESCRIPTION.name) if single else (folder / DESCRIPTION).read_bytes()
+    description: dict[str, Any] = json.loads(raw)
+    add_companions(description, about)
+    golden = golden_entry(about, artifact.signature)
+    added: dict[str, bytes] = {}
+    if golden is not None:
+        entry, sample = golden
+        name = "golden.bin" if single else hashed_name("golden.bin", sample)
+        description["golden"] = {"file": file_entry(name, sample), **entry}
+        added[name] = sample
+    text = write_description(description)
+    if single:
+        blocks = [
+            pages.data_block(name, raw) for name, raw in {DESCRIPTION.name: text.encode(), **added}.items()
+        ]
+        page = pages.replace_block(page, DESCRIPTION.name, "\n".join(blocks))
+        (folder / INDEX).write_text(page, "utf-8", newline="\n")
+    else:
+        (folder / DESCRIPTION).write_text(text, "utf-8", newline="\n")
+        for name, contents in added.items():
+            (folder / name).write_bytes(contents)
+        artifact = replace(artifact, files=tuple(sorted([*artifact.files, *map(Path, added)])))
+    return replace(artifact, details={**artifact.details, "sizes": _sizes(folder, artifact, description)})
+
+
+def _static_names(builds: tuple[str, ...]) -> list[str]:
+    engine = [f"litert-{build}.{suffix}" for build in builds for suffix in ("js", "wasm.gz")]
+    return ["kexport-web.js", "page.js", "page.css", *_UNHASHED, *engine]
+
+
+def _add_runtime(
+    description: dict[str, Any], entries: Mapping[str, Mapping[str, Any]], builds: tuple[str, ...]
+) -> None:
+    description["script"] = entries["kexport-web.js"]
+    description["engine"] = {
+        **STATIC.build["engine"],
+        "builds": {
+            build: {"script": entries[f"litert-{build}.js"], "wasm": entries[f"litert-{build}.wasm.gz"]}
+            for build in builds
+        },
+    }
+
+
+def _sizes(folder: Path, artifact: Artifact, description: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of the whole bundle, and of what one browser loads at its first visit as a server sends it: as it is, and with gzip or
+    brotli. Weights and the golden sample hardly get smaller; they are counted as they are."""
+    total = sum((folder / path).stat().st_size for path in artifact.files)
+    sizes = {"bundle": total, "model": description["model"]["bytes"]}
+    if (folder / DESCRIPTION).exists():
+        seen = ["kexport-web.js", "page.js", "page.css", "litert-simd.js", "litert-simd.wasm.gz"]
+        own = (
+            description["model"]["bytes"]
+            + (folder / DESCRIPTION).stat().st_size
+            + (folder / INDEX).stat().st_size
+        )
+        own += description["golden"]["file"]["bytes"] if description["golden"] else 0
+        for way in ("raw", "gzip", "brotli"):
+            sizes[f"first_visit_{way}"] = own + sum(STATIC.sizes(name)[way] for name in seen)
+    return sizes

@@ -1,0 +1,105 @@
+"""``model.json``: what a bundle's model takes and gives, and which files it is made of. ``runtimes/web/src/description.ts`` reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from kexport import __version__
+from kexport.contracts import Companions, Port, Signature
+from kexport.ir import Array, Constant, TensorType
+from kexport_targets.tflite.writer import contents
+from kexport_targets.web.layers import Exposed, WebGraph
+
+FORMAT_VERSION: Final = 1
+
+
+def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
+    """What a graph says of its model; files and what companions know is added later."""
+    types = dict(zip(exposed.graph.output_names, exposed.graph.outputs, strict=True)) if exposed else {}
+    names = exposed.names if exposed else {}
+    return {
+        "format": FORMAT_VERSION,
+        "kexport": __version__,
+        "name": graph.name,
+        "inputs": [_port(n, v.type) for n, v in zip(graph.input_names, graph.inputs, strict=True)],
+        "outputs": [_port(n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True)],
+        "layers": [
+            {
+                "path": call.key,
+                "class": "",
+                "inputs": list(call.inputs),
+                "output": _port(names[call.key], types[names[call.key]].type) if call.key in names else None,
+            }
+            for call in graph.calls
+        ],
+        "labels": None,
+        "preprocessing": None,
+        "golden": None,
+    }
+
+
+def _port(name: str, tensor_type: TensorType) -> dict[str, Any]:
+    return {"name": name, "dtype": tensor_type.dtype, "shape": list(tensor_type.shape)}
+
+
+def file_entry(name: str, raw: bytes) -> dict[str, Any]:
+    """A file of the bundle: its name, size and SHA-256."""
+    return {"file": name, "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+
+
+def add_companions(description: dict[str, Any], about: Companions) -> None:
+    """Add what the graph does not say: the model's name, the classes of its layers."""
+    description["name"] = about.model.get("name") or description["name"]
+    for layer in description["layers"]:
+        path = layer["path"].partition("#")[0]
+        called = path.rpartition(":")
+        layer["class"] = about.classes.get(path) or about.classes.get(called[0], "")
+
+
+def golden_entry(about: Companions, signature: Signature) -> tuple[dict[str, Any], bytes] | None:
+    """The golden sample and what a browser needs to judge by it: the entry (without its file), and the file's bytes, inputs before
+    outputs in the signature's order. None where there is no reference."""
+    if about.sample is None:
+        return None
+    parts = [
+        *(_raw(about.sample.inputs[port.name], port) for port in signature.inputs),
+        *(_raw(about.sample.outputs[port.name], port) for port in signature.outputs),
+    ]
+    entry = {
+        "reference": about.sample.computed_by,
+        "tolerance": about.sample.tolerance,
+        "outputs": {
+            port.name: {
+                "range": about.sample.ranges[port.name],
+                "bound": about.sample.bounds.get(port.name, 0.0),
+            }
+            for port in signature.outputs
+        },
+    }
+    return entry, b"".join(parts)
+
+
+def _raw(array: Array, port: Port) -> bytes:
+    return bytes(contents(Constant.of(np.ascontiguousarray(array), port.type.dtype)))
+
+
+def write_description(description: Mapping[str, Any]) -> str:
+    """JSON that depends on nothing but ``description``."""
+    return json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_labels(path: Path | None) -> Sequence[str] | None:
+    """The lines of a text file, or the list of a JSON file."""
+    if path is None:
+        return None
+    text = path.read_text("utf-8")
+    if path.suffix == ".json":
+        found = json.loads(text)
+        return [str(label) for label in found]
+    return text.splitlines()

@@ -1,0 +1,90 @@
+"""The web target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kexport.contracts import Artifact, Companions, Signature, TargetOption
+from kexport.errors import UnsupportedOpError
+
+if TYPE_CHECKING:
+    from kexport.ir import Graph
+
+#: The signature that returns the outputs of layers.
+LAYERS = "layers"
+
+
+class WebTarget:
+    """``index.html`` and what it needs: a .tflite file, LiteRT.js, a page. Any static server will do.
+
+    What does the work is imported when it is needed: `kexport --help` asks every target for its options.
+    """
+
+    name = "web"
+    description = "Web bundle: runs in any browser, on the GPU or the CPU"
+    runtime = "browser"
+    options: Sequence[TargetOption] = (
+        TargetOption("float16", bool, True, "Store weights in half precision (half the size, same speed)."),
+        TargetOption("single_file", bool, False, "One HTML file that works when it is double-clicked."),
+        TargetOption("layer_outputs", bool, True, "Let the page show what every layer computes."),
+    )
+
+    def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
+        """The graph in what TF Lite's builtins hold; its shapes are known."""
+        from kexport_targets.tflite.legalize import legalize
+        from kexport_targets.web.layers import WebGraph, layer_calls
+
+        _check_shapes(graph)
+        calls = layer_calls(graph)
+        legal = legalize(graph, {})
+        return WebGraph(**vars(legal), calls=calls)
+
+    def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
+        """Write the bundle. It has no golden sample until :meth:`finish` adds one."""
+        from kexport_targets.tflite.emit import emit_program
+        from kexport_targets.tflite.writer import write
+        from kexport_targets.web.bundle import write_folder, write_single
+        from kexport_targets.web.description import describe
+        from kexport_targets.web.layers import WebGraph, expose_layers
+
+        assert isinstance(graph, WebGraph)
+        exposed = expose_layers(graph) if options["layer_outputs"] else None
+        also = {LAYERS: exposed.graph} if exposed is not None and exposed.names else {}
+        model = folder / "model.tflite"
+        write(emit_program(graph, float16=bool(options["float16"]), also=also), model)
+        put = write_single if options["single_file"] else write_folder
+        return put(folder, model, describe(graph, exposed), Signature.of(graph))
+
+    def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
+        """Add the golden sample, by which the bundle proves itself wherever it is loaded, and the names of layers."""
+        from kexport_targets.web.bundle import complete
+
+        return complete(folder, artifact, about)
+
+    def tolerance(self, options: Mapping[str, Any]) -> float:
+        """1e-5 for float32 arithmetic; float16 weights have 11 significant bits."""
+        return 5e-3 if options["float16"] else 1e-5
+
+
+def _check_shapes(graph: Graph) -> None:
+    """LiteRT.js sets no lengths at run time, and its tensors hold no text."""
+    for name, value in [
+        *zip(graph.input_names, graph.inputs, strict=True),
+        *zip(graph.output_names, graph.outputs, strict=True),
+    ]:
+        if value.dtype == "string":
+            raise UnsupportedOpError(
+                f"{name!r} is text, which LiteRT.js has no tensors of.",
+                hint="Export the part of the model behind its text layers.",
+            )
+        unknown = [str(dim) for dim in value.shape if not isinstance(dim, int)]
+        if unknown:
+            raise UnsupportedOpError(
+                f"LiteRT.js runs models of known shapes. Received: {name!r} with the unknown dimension {unknown[0]}",
+                hint="Fix the batch with --batch N (1 is the default), lengths with --dim NAME=N.",
+            )
+
+
+TARGET = WebTarget()
