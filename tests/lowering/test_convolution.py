@@ -228,31 +228,6 @@ def test_a_missing_weight_is_named() -> None:
         lower_alone(spec("Conv2D", {"kernel": KERNEL["kernel"]}, **CONV), IMAGE)
 
 
-@pytest.mark.parametrize(
-    ("backend", "window", "stride", "agrees"),
-    [
-        ("theano", 3, 1, True), ("theano", 4, 1, False), ("theano", 3, 2, False), ("theano", 1, 2, True),
-        ("mxnet", 3, 1, True), ("mxnet", 4, 1, False), ("mxnet", 3, 2, False),
-        ("cntk", 3, 1, True), ("cntk", 4, 1, True), ("cntk", 3, 2, False),
-        ("tensorflow", 4, 2, True), ("jax", 4, 2, True), ("", 4, 2, True),
-    ],
-)  # fmt: skip
-def test_same_of_other_backends(backend: str, window: int, stride: int, agrees: bool) -> None:
-    weights = {"kernel": np.ones((window, window, 4, 2), np.float32), "bias": KERNEL["bias"]}
-    layer = spec("Conv2D", weights, **{**CONV, "kernel_size": [window] * 2, "strides": [stride] * 2})
-    provenance = Provenance("2.3.1", backend, "h5")
-    if agrees:
-        assert lower_alone(layer, IMAGE, provenance).outputs[0].shape == (
-            1,
-            -(-8 // stride),
-            -(-8 // stride),
-            2,
-        )
-        return
-    with pytest.raises(LoweringError, match=f"{backend} pads 'same' otherwise"):
-        lower_alone(layer, IMAGE, provenance)
-
-
 def test_valid_is_the_same_on_every_backend() -> None:
     layer = spec("Conv2D", KERNEL, **{**CONV, "padding": "valid", "strides": [2, 2]})
     for backend in ("theano", "mxnet", "cntk"):

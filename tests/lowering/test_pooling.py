@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from kexport.errors import LoweringError
 from kexport.ir import Builder, Graph, TensorType, symbol
 from kexport.ir.evaluate import evaluate
-from kexport.loading.spec import Provenance
 from kexport.lowering.pooling import adaptive_windows
 from kexport.lowering.registry import Context, rule_for
 from lowering.one_layer import KERAS3, check, lower_alone, nothing, spec
@@ -147,23 +146,3 @@ def test_an_adaptive_pool_of_unknown_length_is_refused() -> None:
     x = TensorType("float32", (1, symbol("time"), 4))
     with pytest.raises(LoweringError, match="needs known lengths"):
         lower_alone(spec("AdaptiveMaxPooling1D", output_size=3, data_format="channels_last"), x)
-
-
-@pytest.mark.parametrize(
-    ("backend", "window", "agrees"),
-    [
-        ("theano", 2, False),
-        ("mxnet", 2, False),
-        ("cntk", 2, True),
-        ("cntk", 3, False),
-        ("tensorflow", 3, True),
-    ],
-)
-def test_same_of_other_backends(backend: str, window: int, agrees: bool) -> None:
-    layer = spec("AveragePooling2D", **{**POOL, "padding": "same", "pool_size": window, "strides": 2})
-    provenance = Provenance("2.3.1", backend, "h5")
-    if agrees:
-        assert lower_alone(layer, IMAGE, provenance).outputs[0].shape == (1, 4, 4, 4)
-        return
-    with pytest.raises(LoweringError, match=f"{backend} pads 'same' otherwise"):
-        lower_alone(layer, IMAGE, provenance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from kexport.ir import Constant
 from kexport.ir.graph import Array
 from kexport.loading.context import Context
 from kexport.loading.keras1_weights import from_keras1, keras1_variables
+from kexport.loading.mxnet_weights import from_mxnet, mxnet_variables
 from kexport.loading.spec import LayerSpec, Provenance
 from kexport.loading.weight_layout import Variable, shape_fits, variables_of
 
@@ -22,8 +22,6 @@ _FLIPPED = {
 """What Theano convolves (kernel mirrored) where the other backends correlate. Depthwise kernels are not among them: Keras's
 Theano backend mirrors them itself (keras/backend/theano_backend.py, ``_preprocess_conv2d_depthwise_kernel``, 2.3.1)."""
 
-_MXNET_CONVS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"})
-
 
 def variables_in_file(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
     """The arrays that the writing version and backend keep for a layer; None where its class is unknown."""
@@ -31,7 +29,7 @@ def variables_in_file(layer: LayerSpec, ctx: Context) -> list[Variable] | None:
         return keras1_variables(layer, ctx)
     usual = variables_of(layer)
     if ctx.trained_on == "mxnet" and usual is not None:
-        return _mxnet_variables(layer, usual)
+        return mxnet_variables(layer, usual)
     if ctx.provenance.keras_major == 2 and layer.class_name in _CUDNN_TWINS and usual is not None:
         # The weights of a CuDNN layer fit its plain twin, and the other way round; the bias tells them apart.
         return [replace(v, shape=None) if v.name == "bias" else v for v in usual]
@@ -57,15 +55,6 @@ def _by_bias(layer: LayerSpec) -> LayerSpec:
     return replace(layer, weights=_from_cudnn(layer, lstm=layer.class_name == "LSTM"))
 
 
-def _mxnet_variables(layer: LayerSpec, usual: list[Variable]) -> list[Variable]:
-    """keras-mxnet keeps channels_first kernels as (out, in, …) and a gamma for every batch normalization."""
-    if layer.class_name in _MXNET_CONVS and layer.config.get("data_format") == "channels_first":
-        return [replace(v, shape=None) if v.name == "kernel" else v for v in usual]
-    if layer.class_name == "BatchNormalization" and layer.config.get("scale") is False:
-        return [Variable("gamma", (None,)), *usual]
-    return usual
-
-
 def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
     """The layer with its weights in Keras 3's layout.
 
@@ -75,7 +64,7 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
     if ctx.provenance.keras_major == 1:
         layer = replace(layer, weights=from_keras1(layer, ctx))
     if ctx.trained_on == "mxnet":
-        layer = replace(layer, weights=_from_mxnet(layer))
+        layer = from_mxnet(layer)
     layer = _by_bias(layer)
     if layer.class_name in {"CuDNNLSTM", "CuDNNGRU"}:
         weights = _from_cudnn(layer, lstm=layer.class_name == "CuDNNLSTM")
@@ -132,24 +121,6 @@ def _mirrored(kernel: Constant) -> Constant:
     """The kernel reversed along every spatial axis: all but the last two."""
     axes = tuple(range(len(kernel.shape) - 2))
     return kernel.map(lambda array: array[tuple(slice(None, None, -1) for _ in axes)])
-
-
-def _from_mxnet(layer: LayerSpec) -> Mapping[str, Constant]:
-    weights = dict(layer.weights)
-    if layer.class_name == "BatchNormalization" and layer.config.get("scale") is False:
-        weights.pop("gamma", None)
-    if (
-        layer.class_name in _MXNET_CONVS
-        and layer.config.get("data_format") == "channels_first"
-        and "kernel" in weights
-    ):
-        kernel = weights["kernel"]
-        rank = len(kernel.shape)
-        order = (*range(2, rank), *((0, 1) if layer.class_name.endswith("Transpose") else (1, 0)))
-        weights["kernel"] = kernel.map(
-            lambda array: array.transpose(order), shape=[kernel.shape[a] for a in order]
-        )
-    return weights
 
 
 def _from_cudnn(layer: LayerSpec, *, lstm: bool) -> dict[str, Constant]:

@@ -136,13 +136,13 @@ class LayerSpec:
 
 def samples_corners(layer: LayerSpec, provenance: Provenance) -> bool:
     """Whether a bilinear upsampling takes output i at ``i * in / out``, without half-pixel centres: multi-backend Keras 2 on
-    TensorFlow (``resize_images`` in keras/backend/tensorflow_backend.py, 2.2.3 to 2.3.1)."""
+    TensorFlow and Theano (``resize_images`` in keras/backend/tensorflow_backend.py and theano_backend.py, 2.2.3 to 2.3.1)."""
     return (
         layer.class_name == "UpSampling2D"
         and layer.config.get("interpolation") == "bilinear"
         and provenance.keras_major == 2
         and provenance.library == "keras"
-        and provenance.backend in {"", "tensorflow"}
+        and provenance.backend in {"", "tensorflow", "theano"}
     )
 
 

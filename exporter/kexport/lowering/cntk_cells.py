@@ -1,22 +1,93 @@
-"""What recurrent layers compute on CNTK where that is something else."""
+"""What recurrent layers compute on CNTK where that is something else.
+
+A loop there (all but unrolled layers) puts out a state in place of what the cell does: the first, and from Keras 2.2.3 on the last one
+(``new_output = n_s[-1]`` in ``rnn`` of keras/backend/cntk_backend.py). For an LSTM that is its cell state c. A model that was trained
+there was trained on it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from kexport.ir import Shape, Value
+from kexport.ir.loops import Ran
 from kexport.lowering.activations import apply_activation
 from kexport.lowering.arguments import integer
+from kexport.lowering.cells import Cell, OpCell, Stacked, StepCell
 from kexport.lowering.registry import Context
+
+_LAST_STATE_SINCE = (2, 2, 3)
+
+
+def is_loop(ctx: Context) -> bool:
+    """Whether the recurrent layer is a loop on CNTK."""
+    return ctx.provenance.backend == "cntk" and not ctx.layer.config.get("unroll")
+
+
+def as_loop(ctx: Context, cell: Cell) -> Cell:
+    """The cell as such a loop runs it."""
+    if (1,) <= ctx.provenance.version < _LAST_STATE_SINCE:
+        return cell
+    if isinstance(cell, Stacked):
+        return replace(cell, cells=[*cell.cells[:-1], _with_last_state(cell.cells[-1])])
+    return _with_last_state(cell)
+
+
+def _with_last_state(cell: OpCell | StepCell) -> OpCell | StepCell:
+    """The cell, putting out its last state."""
+    if isinstance(cell, OpCell):
+        return StatefulOutputLSTM(cell.ctx) if cell.op == "lstm" else cell
+    return LastStateOutput(cell)
+
+
+def from_states(ctx: Context, ran: Ran, states: Sequence[Value], mask: Value | None) -> Ran:
+    """What such a loop puts out where initial states are given: before the first step that counts, the state it puts out later."""
+    if mask is None or not states:
+        return ran
+    b, first = ctx.b, (1,) <= ctx.provenance.version < _LAST_STATE_SINCE
+    initial = states[0] if first else states[-1]
+    counted = b.op("cumsum", b.op("cast", mask, dtype="int32"), axis=1)
+    started = b.op("greater", counted, b.constant(0, "int32", name="none"))
+    begun = b.op("reduce_any", mask, axes=(1,), keepdims=False)
+    sequence = b.op(
+        "select",
+        _like(ctx, started, ran.sequence),
+        ran.sequence,
+        b.op("expand_dims", initial, axes=(1,)),
+    )
+    return replace(
+        ran, sequence=sequence, last=b.op("select", _like(ctx, begun, ran.last), ran.last, initial)
+    )
+
+
+def _like(ctx: Context, condition: Value, x: Value) -> Value:
+    return ctx.b.op("expand_dims", condition, axes=tuple(range(condition.rank, x.rank)))
+
+
+@dataclass(frozen=True)
+class LastStateOutput:
+    """A cell that puts out its last state."""
+
+    cell: StepCell
+
+    def shapes(self, x: Value) -> list[Shape]:
+        """The cell's."""
+        return self.cell.shapes(x)
+
+    def project(self, x: Value) -> Value:
+        """The cell's."""
+        return self.cell.project(x)
+
+    def step(self, x: Value, states: list[Value]) -> tuple[Value, list[Value]]:
+        """One step."""
+        _, after = self.cell.step(x, states)
+        return after[-1], after
 
 
 @dataclass(frozen=True)
 class StatefulOutputLSTM:
-    """An LSTM whose output at each step is its last state, the cell state c, in place of h.
-
-    So computes a rolled LSTM on CNTK: ``new_output = n_s[-1]`` in ``rnn`` of keras/backend/cntk_backend.py, Keras 2.2.4 and 2.3.1. A
-    model that was trained there was trained on c.
-    """
+    """An LSTM whose output at each step is the cell state c in place of h."""
 
     ctx: Context
 

@@ -10,7 +10,7 @@ from kexport.ir.ops.convolution import channel_axis
 from kexport.lowering.activations import apply_activation
 from kexport.lowering.arguments import integer
 from kexport.lowering.geometry import data_format, per_dimension
-from kexport.lowering.padding_semantics import resolve_padding
+from kexport.lowering.padding_semantics import padded_input
 from kexport.lowering.recurrent import lower_cell
 from kexport.lowering.registry import Context, lowers
 
@@ -40,17 +40,11 @@ class _ConvLSTMCell:
             per_dimension(ctx, "strides", self.rank),
         )
         dilations = per_dimension(ctx, "dilation_rate", self.rank, default=1)
-        padding = resolve_padding(
-            ctx.arg("padding"),
-            kind="conv",
-            window=window,
-            strides=strides,
-            dilations=dilations,
-            provenance=ctx.provenance,
-            layer=ctx.layer.path,
-        )
         lead = x.shape[:2]
         merged = ctx.b.op("reshape", x, shape=(dims.product(lead), *x.shape[2:]))
+        merged, padding = padded_input(
+            ctx, merged, "conv", window=window, strides=strides, dilations=dilations
+        )
         bias = ctx.weight_value("bias") if ctx.arg("use_bias") else None
         attrs = {"strides": strides, "padding": padding, "dilations": dilations, "data_format": self.format}
         made = ctx.b.op("conv", merged, ctx.weight_value("kernel"), bias, **attrs)
@@ -60,8 +54,12 @@ class _ConvLSTMCell:
         """One step."""
         ctx, b, (h, c) = self.ctx, self.ctx.b, states
         ones = (1,) * self.rank
-        attrs = {"strides": ones, "padding": "same", "dilations": ones, "data_format": self.format}
-        z = b.op("add", x, b.op("conv", h, ctx.weight_value("recurrent_kernel"), None, **attrs))
+        window = per_dimension(ctx, "kernel_size", self.rank)
+        read, padding = padded_input(
+            ctx, h, "conv", window=window, strides=ones, dilations=ones, padding="same"
+        )
+        attrs = {"strides": ones, "padding": padding, "dilations": ones, "data_format": self.format}
+        z = b.op("add", x, b.op("conv", read, ctx.weight_value("recurrent_kernel"), None, **attrs))
         axis = channel_axis(z.rank, self.format)
         i, f, g, o = b.ops("split", z, axis=axis, sizes=(self.filters,) * 4)
         gate = ctx.layer.config.get("recurrent_activation")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kexport.ir import Value
 from kexport.lowering.activations import apply_activation
+from kexport.lowering.backend_padding import Kind, transposed_before
+from kexport.lowering.cntk_convolutions import first_channel, reads_first_channel, strides_and_dilations
 from kexport.lowering.geometry import as_float, channels_of, data_format, per_dimension, spatial_of
-from kexport.lowering.padding_semantics import Kind, Padding, resolve_padding
+from kexport.lowering.padding_semantics import padded_input
 from kexport.lowering.registry import Context, lowers
 
 _CLASSES = ("Conv{}D", "Conv{}DTranspose", "DepthwiseConv{}D", "SeparableConv{}D")
@@ -23,16 +27,26 @@ def _prepare(ctx: Context, x: Value) -> tuple[Value, int]:
     return as_float(ctx, x), rank
 
 
-def _padding(ctx: Context, kind: Kind, rank: int) -> Padding:
-    return resolve_padding(
-        ctx.arg("padding"),
-        kind=kind,
-        window=per_dimension(ctx, "kernel_size", rank),
-        strides=per_dimension(ctx, "strides", rank),
-        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
-        provenance=ctx.provenance,
-        layer=ctx.layer.path,
-    )
+class _Windows:
+    """A layer's windows, and how they lie in its input, as the backend computes it.
+
+    Attributes:
+        read: the input, without what no window sees.
+        attrs: of the op.
+    """
+
+    def __init__(self, ctx: Context, x: Value, kind: Kind, rank: int) -> None:
+        self.size = per_dimension(ctx, "kernel_size", rank)
+        self.strides, self.dilations = strides_and_dilations(ctx, kind, rank)
+        self.read, padding = padded_input(
+            ctx, x, kind, window=self.size, strides=self.strides, dilations=self.dilations
+        )
+        self.attrs = {
+            "strides": self.strides,
+            "padding": padding,
+            "dilations": self.dilations,
+            "data_format": data_format(ctx),
+        }
 
 
 def _check_kernel(ctx: Context, name: str, rank: int, x: Value, axis: int, groups: int = 1) -> None:
@@ -65,16 +79,9 @@ def conv(ctx: Context, *inputs: Value) -> Value:
     _check_filters(ctx, ctx.stored_weight("kernel").shape[-1])
     groups = int(ctx.layer.config.get("groups", 1))
     _check_kernel(ctx, "kernel", rank, x, -2, groups)
+    windows = _Windows(ctx, x, "conv", rank)
     result = ctx.b.op(
-        "conv",
-        x,
-        ctx.weight_value("kernel"),
-        _bias(ctx),
-        strides=per_dimension(ctx, "strides", rank),
-        padding=_padding(ctx, "conv", rank),
-        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
-        groups=groups,
-        data_format=data_format(ctx),
+        "conv", windows.read, ctx.weight_value("kernel"), _bias(ctx), **windows.attrs, groups=groups
     )
     _check_not_empty(ctx, x, result)
     return apply_activation(ctx, result)
@@ -92,14 +99,32 @@ def length_beyond(padding: str, reach: int, stride: int, output_padding: int | N
     return stride if output_padding is None else reach % 2 + output_padding
 
 
-def transposed_crops(padding: str, reach: int, beyond: int) -> tuple[int, int]:
+def transposed_crops(padding: str, reach: int, beyond: int, backend: str = "") -> tuple[int, int]:
     """What Keras takes off a full transposed convolution, (before, after); negative: zeros that it adds.
 
-    ``same`` crops both sides, the odd element after, and never adds before: the layer is the gradient of a convolution
-    with TensorFlow's padding, from the output's length to the input's. See :func:`length_beyond` for the arguments.
+    The layer is the gradient of a convolution from the output's length to the input's: ``same`` crops before what the backend pads
+    there, and after what is left. See :func:`length_beyond` for the arguments.
     """
-    before = max(reach - beyond, 0) // 2 if padding == "same" else 0
+    before = transposed_before(backend, reach, beyond) if padding == "same" else 0
     return before, reach - beyond - before
+
+
+def _crops(ctx: Context, x: Value, window: Sequence[int], reaches: list[int]) -> list[tuple[int, int]]:
+    """:func:`transposed_crops` for each dimension. On Theano, Keras drops of the output of an even window with ``same`` what a plain
+    convolution would not have: all but ``ceil(length / stride)`` (``_postprocess_conv2d_output`` in its Theano backend)."""
+    padding, backend, rank = ctx.arg("padding"), ctx.provenance.backend, len(reaches)
+    strides = per_dimension(ctx, "strides", rank)
+    beyond, crops = _beyond(ctx, x, reaches, strides), []
+    for index, axis in enumerate(spatial_of(ctx, x, rank)):
+        reach, length, stride = reaches[index], x.shape[axis], strides[index]
+        before, after = transposed_crops(padding, reach, beyond[index], backend)
+        if backend == "theano" and padding == "same" and window[index] % 2 == 0:
+            if not isinstance(length, int):
+                raise ctx.error(f"On Theano, an even window needs known lengths. Received: {x.type}")
+            kept = -(-length // stride)
+            after = max(after, (length - 1) * stride + reach - before - kept)
+        crops.append((before, after))
+    return crops
 
 
 def _beyond(ctx: Context, x: Value, reaches: list[int], strides: tuple[int, ...]) -> list[int]:
@@ -128,20 +153,16 @@ def conv_transpose(ctx: Context, *inputs: Value) -> Value:
     _check_kernel(ctx, "kernel", rank, x, -1)
     if ctx.arg("padding") not in ("valid", "same"):
         raise ctx.error(f"padding is 'valid' or 'same'. Received: {ctx.arg('padding')!r}")
-    _padding(ctx, "conv_transpose", rank)  # refuses a backend whose `same` is not the one below
     window, strides = per_dimension(ctx, "kernel_size", rank), per_dimension(ctx, "strides", rank)
     dilations = per_dimension(ctx, "dilation_rate", rank, default=1)
     reaches = [d * (w - 1) + 1 for w, d in zip(window, dilations, strict=True)]
-    beyond = _beyond(ctx, x, reaches, strides)
     result = ctx.b.op(
         "conv_transpose",
         x,
         ctx.weight_value("kernel"),
         _bias(ctx),
         strides=strides,
-        crops=tuple(
-            transposed_crops(ctx.arg("padding"), *entry) for entry in zip(reaches, beyond, strict=True)
-        ),
+        crops=tuple(_crops(ctx, x, window, reaches)),
         dilations=dilations,
         data_format=data_format(ctx),
     )
@@ -151,16 +172,12 @@ def conv_transpose(ctx: Context, *inputs: Value) -> Value:
 
 def _depthwise(ctx: Context, x: Value, rank: int, kernel: str, kind: Kind, *, bias: bool) -> Value:
     _check_kernel(ctx, kernel, rank, x, -2)
-    result = ctx.b.op(
-        "depthwise_conv",
-        x,
-        ctx.weight_value(kernel),
-        _bias(ctx) if bias else None,
-        strides=per_dimension(ctx, "strides", rank),
-        padding=_padding(ctx, kind, rank),
-        dilations=per_dimension(ctx, "dilation_rate", rank, default=1),
-        data_format=data_format(ctx),
-    )
+    windows, added = _Windows(ctx, x, kind, rank), _bias(ctx) if bias else None
+    if reads_first_channel(ctx, x, kind, windows.size, windows.strides):
+        first, spread = first_channel(ctx, windows.read, kernel)
+        result = ctx.b.op("conv", first, spread, added, **windows.attrs)
+    else:
+        result = ctx.b.op("depthwise_conv", windows.read, ctx.weight_value(kernel), added, **windows.attrs)
     _check_not_empty(ctx, x, result)
     return result
 

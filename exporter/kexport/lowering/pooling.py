@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from kexport.ir import Value
 from kexport.lowering.axes import average_matrix, multiply_axis
+from kexport.lowering.backend_padding import counts_padding
 from kexport.lowering.geometry import as_float, data_format, per_dimension, spatial_of
-from kexport.lowering.padding_semantics import resolve_padding
+from kexport.lowering.padding_semantics import padded_input
 from kexport.lowering.registry import Context, lowers
 
 
@@ -23,16 +24,16 @@ def _pool(ctx: Context, x: Value, kind: Literal["max_pool", "avg_pool"]) -> Valu
     spatial_of(ctx, x, rank)
     window = per_dimension(ctx, "pool_size", rank)
     strides = window if ctx.arg("strides") is None else per_dimension(ctx, "strides", rank)
-    padding = resolve_padding(
-        ctx.arg("padding"),
-        kind=kind,
-        window=window,
-        strides=strides,
-        dilations=(1,) * rank,
-        provenance=ctx.provenance,
-        layer=ctx.layer.path,
-    )
-    result = ctx.b.op(kind, x, window=window, strides=strides, padding=padding, data_format=data_format(ctx))
+    read, padding = padded_input(ctx, x, kind, window=window, strides=strides, dilations=(1,) * rank)
+    attrs: dict[str, Any] = {
+        "window": window,
+        "strides": strides,
+        "padding": padding,
+        "data_format": data_format(ctx),
+    }
+    if kind == "avg_pool" and ctx.arg("padding") == "same" and counts_padding(ctx.provenance, rank):
+        attrs["count_include_pad"] = True
+    result = ctx.b.op(kind, read, **attrs)
     if any(isinstance(dim, int) and dim < 1 for dim in result.shape):
         raise ctx.error(f"The input is too small for the window: {x.type} would become {result.type}")
     return result
@@ -46,7 +47,7 @@ def max_pooling(ctx: Context, *inputs: Value) -> Value:
 
 @lowers("AveragePooling1D", "AveragePooling2D", "AveragePooling3D")
 def average_pooling(ctx: Context, *inputs: Value) -> Value:
-    """One ``avg_pool`` that does not count the padding."""
+    """One ``avg_pool`` that does not count the padding, but on some old backends."""
     return _pool(ctx, as_float(ctx, inputs[0]), "avg_pool")
 
 

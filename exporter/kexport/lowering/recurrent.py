@@ -10,9 +10,13 @@ from kexport.ir import TensorType, Value, dims
 from kexport.ir.loops import Ran, run_cell, zeros
 from kexport.loading.spec import LayerSpec
 from kexport.lowering.cells import Cell, OpCell, Stacked, cell_of
-from kexport.lowering.cntk_cells import StatefulOutputLSTM
+from kexport.lowering.cntk_cells import as_loop, from_states, is_loop
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
+
+#: Recurrent layers that keras-mxnet runs as loops, ``foreach`` of MXNet (``rnn`` in keras/backend/mxnet_backend.py, 2.2.4.3; measured
+#: with MXNet 1.5.1); convolutional ones it always unrolls.
+_MXNET_LOOPS = ("SimpleRNN", "LSTM", "GRU", "RNN")
 
 
 def _flag(ctx: Context, name: str) -> bool:
@@ -103,13 +107,30 @@ def _read_mask(ctx: Context, x: Value, states: Sequence[Value]) -> Value | None:
     return ctx.mask(x)
 
 
+def _run_there(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: Value | None) -> Ran:
+    """``cell`` over ``x``, as the backend that trained the model runs it."""
+    if is_loop(ctx):
+        return from_states(ctx, _run(ctx, as_loop(ctx, cell), x, states, mask), states, mask)
+    if (
+        ctx.provenance.backend == "mxnet"
+        and ctx.layer.class_name in _MXNET_LOOPS
+        and not _flag(ctx, "unroll")
+    ):
+        raise ctx.error(
+            "keras-mxnet can't load a recurrent layer that it does not unroll: it computes with zeros in place of its weights, whatever "
+            "the input. Received: a model trained on MXNet with unroll=False",
+            hint="Train it with unroll=True.",
+        )
+    return _run(ctx, cell, x, states, mask)
+
+
 def lower_cell(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]:
     """What a recurrent layer of that cell returns."""
     refuse_training(ctx)
     x, states = inputs[0], initial_states(ctx, inputs)
     if x.rank < 3:
         raise ctx.error(f"It takes (batch, time, …). Received: {x.type}")
-    ran = _run(ctx, cell, x, states, _read_mask(ctx, x, states))
+    ran = _run_there(ctx, cell, x, states, _read_mask(ctx, x, states))
     output, mask = ran.sequence if _flag(ctx, "return_sequences") else ran.last, ctx.mask(x)
     if _flag(ctx, "return_sequences") and mask is not None:
         ctx.put_mask(output, mask)
@@ -119,9 +140,6 @@ def lower_cell(ctx: Context, cell: Cell, inputs: Sequence[Value]) -> list[Value]
 @lowers("SimpleRNN", "LSTM", "GRU")
 def lower_recurrent(ctx: Context, *inputs: Value) -> list[Value]:
     """The layer's own cell over time; a ``stateful`` layer starts from zeros, as Keras does after loading."""
-    on_cntk = ctx.provenance.backend == "cntk" and ctx.layer.class_name == "LSTM"
-    if on_cntk and not ctx.layer.config.get("unroll"):
-        return lower_cell(ctx, StatefulOutputLSTM(ctx), inputs)
     return lower_cell(ctx, cell_of(ctx, f"{ctx.layer.class_name}Cell"), inputs)
 
 

@@ -68,16 +68,19 @@ def up_sampling_1d(ctx: Context, *inputs: Value) -> Value:
 def up_sampling_2d(ctx: Context, *inputs: Value) -> Value:
     """Resampled to ``size`` times the lengths, by any of Keras 2's and 3's interpolations.
 
-    Keras 2 gives floats of 32 bits back, whatever the policy, but for ``nearest`` (``tf.image.resize``).
+    Keras 2 gives floats of 32 bits back, whatever the policy, but for ``nearest`` (``tf.image.resize``). keras-mxnet takes no notice of
+    the argument, and repeats (``resize_images`` in keras/backend/mxnet_backend.py, 2.2.4.3).
     """
     (x,) = inputs
-    if ctx.provenance.keras_major < 3 and ctx.layer.config.get("interpolation") not in (None, "nearest"):
+    method = str(ctx.layer.config.get("interpolation") or "nearest")
+    method = "nearest" if ctx.provenance.backend == "mxnet" else method
+    if ctx.provenance.keras_major < 3 and method != "nearest":
         x = x if x.dtype == "float32" else ctx.b.op("cast", x, dtype="float32")
     axes, factors = spatial_of(ctx, x, 2), per_dimension(ctx, "size", 2)
     if samples_corners(ctx.layer, ctx.provenance):
         return _from_corners(ctx, as_float(ctx, x), axes, factors)
     height, width = (dims.multiply(factor, x.shape[axis]) for axis, factor in zip(axes, factors, strict=True))
-    return resize_image(ctx, x, (height, width), str(ctx.layer.config.get("interpolation") or "nearest"))
+    return resize_image(ctx, x, (height, width), method)
 
 
 def _from_corners(ctx: Context, x: Value, axes: Sequence[int], factors: Sequence[int]) -> Value:
