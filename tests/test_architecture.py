@@ -66,6 +66,8 @@ ALLOWED = {
         *["kexport_targets.tflite.emit", "kexport_targets.tflite.legalize", "kexport_targets.tflite.writer"],
     ],
     "kexport_runtimes": ["numpy"],
+    # grpc and tensorflow_serving are imported by name there, when they are needed.
+    "kexport_runtimes.tf_serving": ["numpy", "grpc", "tensorflow_serving"],
     # A program of its own.
     "kexport_runtimes.tensorflow.worker": ["numpy", "tensorflow", "kexport_runtimes.tensorflow"],
     "kexport_runtimes.onnxruntime": ["numpy", "onnxruntime"],

@@ -54,7 +54,7 @@ def test_the_metadata(wheel: Path) -> None:
     assert head["Version"] == kexport.__version__
     assert head["License-Expression"] == "Apache-2.0"
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert {"tensorflow", "jax", "torch", "litert", "onnx", "all", "dev"} == set(
+    assert {"tensorflow", "jax", "torch", "litert", "onnx", "serving", "all", "dev"} == set(
         head.get_all("Provides-Extra")
     )
     for line in (

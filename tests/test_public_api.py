@@ -13,8 +13,8 @@ import kexport
 from kexport import errors
 
 NAMES = {
-    *["export", "inspect", "record", "verify"],
-    *["ExportResult", "InspectResult", "RecordResult", "TargetResult", "VerifyResult"],
+    *["export", "inspect", "record", "smoke", "verify"],
+    *["ExportResult", "InspectResult", "RecordResult", "SmokeResult", "TargetResult", "VerifyResult"],
     *["KexportError", "__version__"],
 }
 

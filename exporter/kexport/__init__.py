@@ -17,11 +17,13 @@ if TYPE_CHECKING:
         ExportResult,
         InspectResult,
         RecordResult,
+        SmokeResult,
         TargetResult,
         VerifyResult,
         export,
         inspect,
         record,
+        smoke,
         verify,
     )
     from kexport.errors import KexportError
@@ -33,12 +35,14 @@ __all__ = [
     "InspectResult",
     "KexportError",
     "RecordResult",
+    "SmokeResult",
     "TargetResult",
     "VerifyResult",
     "__version__",
     "export",
     "inspect",
     "record",
+    "smoke",
     "verify",
 ]
 

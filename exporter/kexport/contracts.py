@@ -6,7 +6,7 @@ anybody's can add one. A runtime implements :class:`Runtime` by shape alone: it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -182,4 +182,74 @@ class Runtime(Protocol):
         self, artifact: Path, inputs: Mapping[str, Array], *, runs: int, threads: int
     ) -> Mapping[str, Any]:
         """Seconds a call: ``{"median": s, "fastest": s, "runs": n, "threads": n}``."""
+        ...
+
+
+class ServedModel(Protocol):
+    """A model on a server. What the server does wrong is raised as a RuntimeError, whose ``kind`` says it in a word (``timeout``).
+
+    ``ports`` are a signature's: two mappings, ``inputs`` and ``outputs``, of names to dtype and shape (-1 is an unknown length; None a
+    shape of unknown rank).
+    """
+
+    forms: Sequence[str]
+
+    def states(self) -> Sequence[Any]:
+        """The versions that are there: ``version``, ``state`` (``AVAILABLE``), ``problem``."""
+        ...
+
+    def signatures(self) -> Mapping[str, Any]:
+        """The ports of every signature, by name."""
+        ...
+
+    def ports(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Any:
+        """The ports of a signature."""
+        ...
+
+    def predict(
+        self, inputs: Mapping[str, Array], signature: str, ports: Any, form: str
+    ) -> Mapping[str, Array]:
+        """The outputs by name, for inputs sent in one of :attr:`forms`. A ValueError: they can't be sent so."""
+        ...
+
+    def load(
+        self,
+        inputs: Mapping[str, Array],
+        signature: str,
+        ports: Any,
+        form: str,
+        *,
+        concurrency: int,
+        seconds: float,
+        accept: Callable[[Mapping[str, Array]], bool],
+    ) -> Any:
+        """Ask as often as the server answers: ``requests``, ``errors`` by kind, ``seconds``, ``throughput`` (right answers a second),
+        ``p50``, ``p90``, ``p99``, ``fastest``, ``slowest`` (seconds; None where nothing was right)."""
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+class ServingClient(Protocol):
+    """Connects to servers of a kind."""
+
+    name: str
+
+    def missing(self, address: str) -> str | None:
+        """None when it can be spoken to from here; otherwise why not, with the command that changes it. A ValueError: no address."""
+        ...
+
+    def connect(
+        self,
+        address: str,
+        model: str,
+        *,
+        version: int | None,
+        timeout: float,
+        headers: Mapping[str, str],
+        ca_file: str | None,
+    ) -> ServedModel:
+        """A model on a server; ``timeout`` is of a request, in seconds. A ValueError: an argument can't be what it is."""
         ...

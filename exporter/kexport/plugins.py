@@ -1,11 +1,11 @@
-"""Finds targets and runtimes by their entry points."""
+"""Finds targets, runtimes and clients of servers by their entry points."""
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from kexport.contracts import Runtime, Target
+from kexport.contracts import Runtime, ServingClient, Target
 from kexport.errors import MissingDependencyError, UsageError
 
 
@@ -45,6 +45,11 @@ def target(name: str) -> Target:
 def runtime(name: str) -> Runtime:
     """The runtime called ``name``; raises as :func:`target` does."""
     return cast(Runtime, _load("kexport.runtimes", name))
+
+
+def server(name: str) -> ServingClient:
+    """The client of servers of the kind ``name``; raises as :func:`target` does."""
+    return cast(ServingClient, _load("kexport.servers", name))
 
 
 def _load(group: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Export, inspect, record and verify, as functions with typed results. The command line is built on these."""
+"""Export, inspect, record, smoke and verify, as functions with typed results. The command line is built on these."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from kexport.api.results import (
     ModelInfo,
     PortInfo,
     RecordResult,
+    SmokeResult,
+    SmokeRow,
     TargetReport,
     TargetResult,
     VerifyResult,
     VerifyRow,
 )
+from kexport.api.smoking import smoke
 from kexport.api.verifying import verify
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "ModelInfo",
     "PortInfo",
     "RecordResult",
+    "SmokeResult",
+    "SmokeRow",
     "TargetReport",
     "TargetResult",
     "VerifyResult",
@@ -33,5 +38,6 @@ __all__ = [
     "export",
     "inspect",
     "record",
+    "smoke",
     "verify",
 ]

@@ -16,7 +16,7 @@ from kexport import plugins
 from kexport.api.code import CustomObjects
 from kexport.api.destination import MANIFEST, staged
 from kexport.api.manifest import file_entry, signature_entry, write_manifest
-from kexport.api.options import complete
+from kexport.api.options import complete, plain_options
 from kexport.api.references import Given, GoldenLike, SamplesLike, Vectors, read_golden, start
 from kexport.api.results import ExportResult, ModelInfo, Status, TargetResult, worst
 from kexport.api.source import Batch, InputShape, Model, Source, check_batch, open_model
@@ -362,7 +362,7 @@ class _Run:
             "files": [file_entry(self.folder, self._relative(job, path)) for path in artifact.files],
             "signature": signature_entry(artifact.signature),
             "batch": self._batch(job),
-            "options": job.options,
+            "options": plain_options(job.options),
             "details": dict(artifact.details),
             "runtime": job.target.runtime,
             "tolerance": job.tolerance,
@@ -386,7 +386,7 @@ class _Run:
             files=tuple(destination / path for path in files),
             nbytes=sum((self.folder / path).stat().st_size for path in files),
             signature=artifact.signature,
-            options=job.options,
+            options=plain_options(job.options),
             status="verified" if job.verdict is not None else unverified,
             reason=job.reason,
             verdict=job.verdict,

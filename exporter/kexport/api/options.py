@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from kexport.contracts import Target
@@ -29,6 +31,8 @@ def _of(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {}
     for option in target.options:
         value = given.get(option.name, option.default)
+        if option.type is Path and isinstance(value, str | os.PathLike):
+            value = Path(value)
         # An integer is a fine float; a bool is no number.
         fits = isinstance(value, option.type) and (option.type is bool or not isinstance(value, bool))
         if option.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -39,3 +43,8 @@ def _of(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"The option {option.name!r} is a {kinds}. Received: {value!r}")
         chosen[option.name] = value
     return chosen
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are told: of a file the name, not the folder."""
+    return {name: value.name if isinstance(value, Path) else value for name, value in options.items()}

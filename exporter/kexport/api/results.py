@@ -204,3 +204,52 @@ class VerifyResult:
     def passed(self) -> bool:
         """Whether every artifact passed."""
         return all(row.passed for row in self.rows)
+
+
+@dataclass(frozen=True)
+class SmokeRow:
+    """One thing that was asked of a server.
+
+    Attributes:
+        check: ``status``, ``metadata``, ``predict (row)``, ``predict (column)``, ``predict (grpc)`` or ``load``.
+        status: ``skipped`` where it could not be asked.
+        detail: what was found, or what is wrong.
+        verdict: the comparison with the golden vectors, where outputs were compared.
+    """
+
+    check: str
+    status: Literal["passed", "failed", "skipped"]
+    detail: str
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """A served model beside its export.
+
+    Attributes:
+        folder: the export.
+        serving: the server's address.
+        model: the name that it is served under.
+        rows: what was asked, in that order.
+        load: ``form``, ``concurrency``, ``requests``, ``errors`` (how many, by kind), ``seconds``, ``throughput`` (right answers a second),
+            and in seconds ``p50``, ``p90``, ``p99``, ``fastest``, ``slowest``; None where it was not asked for.
+    """
+
+    folder: Path
+    serving: str
+    model: str
+    rows: tuple[SmokeRow, ...]
+    load: Mapping[str, Any] | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong, and outputs were compared."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line exits with: 0, 5 where something is wrong, 8 where no output could be compared."""
+        if any(row.status == "failed" for row in self.rows):
+            return 5
+        return 0 if any(row.verdict is not None for row in self.rows) else 8

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from kexport.api.manifest import canonical, signature_entry
-from kexport.api.results import ExportResult, InspectResult, RecordResult, TargetResult, VerifyResult
+from kexport.api.results import (
+    ExportResult,
+    InspectResult,
+    RecordResult,
+    SmokeResult,
+    TargetResult,
+    VerifyResult,
+)
 
 
 def plain_json(data: object) -> str:
@@ -95,3 +102,27 @@ def verify_json(result: VerifyResult) -> str:
         for row in result.rows
     ]
     return plain_json({"folder": result.folder, "passed": result.passed, "targets": rows})
+
+
+def smoke_json(result: SmokeResult) -> str:
+    """What ``kexport smoke --json`` prints."""
+    rows = [
+        {
+            "check": row.check,
+            "status": row.status,
+            "detail": row.detail,
+            "verification": None if row.verdict is None else row.verdict.to_dict(),
+        }
+        for row in result.rows
+    ]
+    return plain_json(
+        {
+            "exit_code": result.exit_code,
+            "folder": result.folder,
+            "serving": result.serving,
+            "model": result.model,
+            "passed": result.passed,
+            "rows": rows,
+            "load": result.load,
+        }
+    )

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kexport.api.results import ExportResult, InspectResult, ModelInfo, PortInfo, TargetResult, VerifyResult
+from kexport.api.results import (
+    ExportResult,
+    InspectResult,
+    ModelInfo,
+    PortInfo,
+    SmokeResult,
+    TargetResult,
+    VerifyResult,
+)
 
 if TYPE_CHECKING:
-    from kexport.verification import Verdict
+    from kexport.verification import AcceleratorRow, Verdict
 
 #: Where the width is unknown, lines are not broken.
 _FILE_WIDTH = 200
@@ -22,6 +30,7 @@ def export_text(result: ExportResult) -> str:
     lines = [_model_line(result.model)]
     for target in result.targets:
         lines.append(f"{target.artifact}  {size_text(target.nbytes)}  {_status(target)}")
+        lines += [f"sizes: {_sizes_text(sizes)}" for sizes in [target.details.get("sizes")] if sizes]
         if target.verdict is not None:
             lines.append(verdict_text(target.verdict).rstrip("\n"))
     return "\n".join(lines) + "\n"
@@ -31,6 +40,11 @@ def _model_line(model: ModelInfo) -> str:
     wrote = f"Keras {model.keras_version}" if model.keras_version else "Keras of unknown version"
     on = f" on {model.backend}" if model.backend else ""
     return f"{model.file or model.name}: {wrote}{on}, {model.layers} layers, {model.parameters:,} parameters"
+
+
+def _sizes_text(sizes: Mapping[str, int]) -> str:
+    """``bundle 9.5 MB, model 7.9 kB, first visit gzip 2.9 MB``."""
+    return ", ".join(f"{name.replace('_', ' ')} {size_text(size)}" for name, size in sizes.items())
 
 
 def _status(target: TargetResult) -> str:
@@ -70,7 +84,17 @@ def verdict_text(verdict: Verdict) -> str:
         f"{verdict.samples} samples on {verdict.runtime}, against {verdict.reference}; "
         f"tolerance {verdict.tolerance:.0e} of the output's range\n"
     )
-    return _table(head, rows, right=(2, 3, 4, 5)) + caption
+    return (
+        _table(head, rows, right=(2, 3, 4, 5))
+        + caption
+        + "".join(map(_accelerator_line, verdict.accelerators))
+    )
+
+
+def _accelerator_line(row: AcceleratorRow) -> str:
+    if row.max_rel_error is None:
+        return f"{row.name}: not used here. {row.problem}\n"
+    return f"{row.name}: {row.max_rel_error:.2e} of range, {'pass' if row.passed else f'NOT USED. {row.problem}'}\n"
 
 
 def verify_text(result: VerifyResult) -> str:
@@ -83,6 +107,33 @@ def verify_text(result: VerifyResult) -> str:
         if row.problem:
             lines.append(row.problem)
     return "\n".join(lines) + "\n"
+
+
+def smoke_text(result: SmokeResult) -> str:
+    """What the server was asked, a line each; the comparison once for each way of asking; and the latencies."""
+    states = {"passed": "passed", "failed": "FAILED", "skipped": "skipped"}
+    lines = [f"{result.model} at {result.serving}"]
+    for row in result.rows:
+        lines.append(f"{row.check:<17} {states[row.status]:<8} {row.detail}")
+        if row.verdict is not None:
+            lines.append(verdict_text(row.verdict).rstrip("\n"))
+    if result.load is not None:
+        load = result.load
+        head = ("requests", "a second", "p50 ms", "p90 ms", "p99 ms", "slowest ms", "errors")
+        times = [_milliseconds(load[key]) for key in ("p50", "p90", "p99", "slowest")]
+        cells = (
+            f"{load['requests']:,}",
+            f"{load['throughput']:.1f}",
+            *times,
+            f"{sum(load['errors'].values()):,}",
+        )
+        lines.append(_table(head, [cells], right=range(len(head))).rstrip("\n"))
+        lines.append(f"{load['concurrency']} at once for {load['seconds']:.1f} s ({load['form']})")
+    return "\n".join(lines) + "\n"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e3:.2f}"
 
 
 def inspect_text(result: InspectResult) -> str:

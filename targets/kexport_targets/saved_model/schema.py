@@ -25,7 +25,8 @@ TENSOR_TYPES: Final = {
 }
 
 #: Message → field → number, of the fields that are written (tensorflow/core/framework/{graph,node_def,attr_value,tensor,
-#: tensor_shape,versions}.proto, tensorflow/core/protobuf/{saved_model,meta_graph,saver,tensor_bundle}.proto, and variable.proto of core/framework).
+#: tensor_shape,versions}.proto, tensorflow/core/protobuf/{saved_model,meta_graph,saver,tensor_bundle}.proto, variable.proto of core/framework, and
+#: tensorflow_serving/apis/{prediction_log,predict,model}.proto of TensorFlow Serving 2.20).
 FIELDS: Final[dict[str, dict[str, int]]] = {
     "SavedModel": {"saved_model_schema_version": 1, "meta_graphs": 2},
     "MetaGraphDef": {
@@ -52,6 +53,10 @@ FIELDS: Final[dict[str, dict[str, int]]] = {
     "NodeList": {"value": 1},
     "BytesList": {"value": 1},
     "VariableDef": {"variable_name": 1, "initializer_name": 2, "snapshot_name": 3, "is_resource": 5},
+    "PredictionLog": {"predict_log": 6},
+    "PredictLog": {"request": 1},
+    "PredictRequest": {"model_spec": 1, "inputs": 2},
+    "ModelSpec": {"signature_name": 3},
     "BundleHeaderProto": {"num_shards": 1, "version": 3},
     "BundleEntryProto": {"dtype": 1, "shape": 2, "offset": 4, "size": 5, "crc32c": 6},
 }
@@ -91,4 +96,5 @@ TYPE_ATTRIBUTES: Final[dict[str, dict[str, int]]] = {
     "TensorListReserve": {"shape_type": 0},
     "TensorListSetItem": {"element_dtype": 2},
     "ResizeBilinear": {"T": 0},
+    "DecodeImage": {},
 }

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kexport.contracts import Artifact, Port, Signature, TargetOption
+from kexport.contracts import Artifact, Companions, Port, Signature, TargetOption
+from kexport_targets.saved_model.images import OPTIONS as IMAGE_OPTIONS
 
 if TYPE_CHECKING:
     from kexport.ir import Graph, Value
     from kexport_targets.saved_model.emit import Program
+    from kexport_targets.saved_model.images import ImageSignature
 
 #: TF Serving takes the folder around the versions, whose names are numbers.
 VERSION = Path("1")
@@ -49,8 +51,8 @@ class _TensorFlowGraph:
 
 
 class SavedModelTarget(_TensorFlowGraph):
-    """``1/saved_model.pb``: the signatures ``serving_default`` and ``serve`` under the tag ``serve``; with weights in the graph, or in
-    ``1/variables/``."""
+    """``1/saved_model.pb``: the signatures ``serving_default`` and ``serve`` under the tag ``serve``, and one for encoded images where
+    it is asked for; with weights in the graph, or in ``1/variables/``."""
 
     name = "saved_model"
     description = "TensorFlow SavedModel, for TF Serving"
@@ -58,19 +60,30 @@ class SavedModelTarget(_TensorFlowGraph):
         TargetOption(
             "variables", bool, False, "Keep weights in a checkpoint beside the graph, as is done above 2 GB."
         ),
+        *IMAGE_OPTIONS,
+        TargetOption("serving", bool, False, "Write files for TF Serving, Docker, Kubernetes and KServe."),
+        TargetOption("model_name", str, "", "The name it is served under.  [default: the model's own]"),
     )
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
-        """Write the version's folder."""
+        """Write the version's folder, and ``serving/`` beside it where that is asked for."""
         from kexport_targets.saved_model.bundle import write_bundle
-        from kexport_targets.saved_model.emit import Weights, emit_graph
+        from kexport_targets.saved_model.emit import Weights, emit_for_images, emit_graph
+        from kexport_targets.saved_model.images import image_signature
+        from kexport_targets.saved_model.serving import served_name, write_serving
         from kexport_targets.saved_model.writer import saved_model
 
+        options = {option.name: option.default for option in self.options} | dict(options)
+        types = {name: value.type for name, value in zip(graph.input_names, graph.inputs, strict=True)}
+        images = image_signature(types, options)
+        name = served_name(options["model_name"], graph.name)
         weights = Weights(checkpoint=options["variables"] or _weight_bytes(graph) > MOST_IN_GRAPH)
-        program = emit_graph(graph, store=weights)
-        saver = weights.close(program)
+        emitter, program = emit_graph(graph, store=weights)
         signature = _signature(graph, program)
         signatures = [signature, replace(signature, name="serve")]
+        if images is not None:
+            signatures.append(_of_images(signature, images, *emit_for_images(emitter, images)))
+        saver = weights.close(program)
         message = saved_model(program, signatures, tags=["serve"], saver=saver)
         (folder / VERSION).mkdir()
         files = [SAVED_MODEL]
@@ -79,7 +92,59 @@ class SavedModelTarget(_TensorFlowGraph):
         if saver is not None:
             restored = {item.name: item.contents for item in program.variables if item.contents is not None}
             files += [VERSION / path for path in write_bundle(folder / VERSION, restored)]
-        return Artifact(VERSION, tuple(files), signature, {"ops": _counted(program)})
+        if options["serving"]:
+            files += write_serving(folder, name, signature, _weight_bytes(graph))
+        details: dict[str, Any] = {
+            "model_name": name,
+            "ops": _counted(program),
+            "signatures": {item.name: _described(item) for item in signatures},
+        }
+        if images is not None:
+            details["images"] = images.described
+        return Artifact(VERSION, tuple(files), signature, details)
+
+    def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
+        """Write requests of the golden inputs into ``1/assets.extra/``, for TF Serving to begin with."""
+        from kexport_targets.saved_model.warmup import FILE, requests, write_records
+
+        if about.sample is None:
+            return artifact
+        records = requests(artifact.signature, about.sample.inputs, artifact.details.get("images"))
+        write_records(folder / VERSION / FILE, records)
+        return replace(artifact, files=(*artifact.files, VERSION / FILE))
+
+
+def _of_images(
+    signature: Signature, images: ImageSignature, encoded: str, computed: Sequence[str]
+) -> Signature:
+    """The signature whose image is given encoded; the tensors of that and of its outputs."""
+    from kexport.ir import TensorType
+
+    batch = TensorType("string", images.input.shape[:1])
+    inputs = [
+        Port(images.key, batch, encoded) if port.name == images.input_name else port
+        for port in signature.inputs
+    ]
+    outputs = [
+        replace(port, artifact_name=tensor) for port, tensor in zip(signature.outputs, computed, strict=True)
+    ]
+    return Signature(tuple(inputs), tuple(outputs), images.name)
+
+
+def _described(signature: Signature) -> dict[str, list[dict[str, Any]]]:
+    """A signature as plain data, in the manifest's words."""
+    return {"inputs": _entries(signature.inputs), "outputs": _entries(signature.outputs)}
+
+
+def _entries(ports: Sequence[Port]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": port.name,
+            "dtype": port.type.dtype,
+            "shape": [dim if isinstance(dim, int) else str(dim) for dim in port.type.shape],
+        }
+        for port in ports
+    ]
 
 
 class FrozenGraphTarget(_TensorFlowGraph):
@@ -93,7 +158,7 @@ class FrozenGraphTarget(_TensorFlowGraph):
         from kexport_targets.saved_model.emit import emit_graph
         from kexport_targets.saved_model.writer import graph_def
 
-        program = emit_graph(graph)
+        _, program = emit_graph(graph)
         signature = _signature(graph, program)
         with (folder / FROZEN).open("wb") as file:
             graph_def(program).write(file)

@@ -169,7 +169,7 @@ def test_what_does_not_fit_a_message_is_refused(tmp_path: Path) -> None:
         return {"y": b.op("dense", x, large, None)}
 
     with pytest.raises(UnsupportedOpError, match=r"takes 2\.4 GB"):
-        emitted(tmp_path, {"x": TensorType("float32", (1, 30_000))}, body)
+        emitted(tmp_path, {"x": TensorType("float32", (1, 30_000))}, body, FROZEN_GRAPH)
     assert writer.MOST == 2**31 - 1
 
 

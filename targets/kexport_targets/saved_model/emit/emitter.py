@@ -120,20 +120,37 @@ class Emitter:
         store: keeps the contents of a constant; a loop's body asks that of the outermost graph.
         around: the emitter of the graph that the body is in.
         frame: the loop's name.
+        program: what to add to; a new one by default.
+        scope: what all names begin with.
     """
 
     def __init__(
-        self, graph: Graph, *, store: Store = Program.constant, around: Emitter | None = None, frame: str = ""
+        self,
+        graph: Graph,
+        *,
+        store: Store = Program.constant,
+        around: Emitter | None = None,
+        frame: str = "",
+        program: Program | None = None,
+        scope: str = "",
     ) -> None:
         self.graph = graph
         self._store = store
+        self.scope: str = scope if around is None else around.scope
         self.around = around
         self.root: Emitter = self if around is None else around.root
-        self.program: Program = Program() if around is None else around.program
+        self.program: Program = (program or Program()) if around is None else around.program
         self._frame = frame
         self._names: dict[Value, str] = {}
         self._made: dict[Hashable, str] = {}
         self._origin = "" if around is None else around.origin
+
+    def again(self, scope: str) -> Emitter:
+        """An emitter of the same graph into the same program, under names in ``scope``. Inputs and weights are shared."""
+        other = Emitter(self.graph, store=self._store, program=self.program, scope=scope)
+        shared = {value for value in self._names if value.constant is not None} | set(self.graph.inputs)
+        other._names = {value: name for value, name in self._names.items() if value in shared}
+        return other
 
     @property
     def origin(self) -> str:
@@ -237,6 +254,10 @@ class Emitter:
         """An int32 vector, added once for the same numbers."""
         return self._small(np.asarray([*numbers], np.int32).reshape(len(numbers)), "ints")
 
+    def floats(self, array: Array) -> str:
+        """A small float32 tensor, added once for the same numbers."""
+        return self._small(array.astype(np.float32), "floats")
+
     def scalar(self, number: float | bool, dtype: str = "int32") -> str:
         """A rank-0 constant, added once."""
         return self._small(np.asarray(number).astype(dtypes.numpy_dtype(dtype)), "scalar", dtype)
@@ -254,7 +275,7 @@ class Emitter:
 
     def fresh(self, last: str) -> str:
         """A new name for a node of the layer."""
-        return self.program.fresh(f"{self._origin}/{last}" if self._origin else last)
+        return self.program.fresh("/".join(filter(None, (self.scope, self._origin, last))))
 
 
 _RULES: EmissionRules[Emitter] = EmissionRules()

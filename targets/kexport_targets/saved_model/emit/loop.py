@@ -25,7 +25,7 @@ def scan(e: Emitter, node: Node) -> None:
         *(_empty_list(e, value, steps) for value in node.outputs[:split]),
         *(e.name(node.input(index)) for index in range(count, count + states)),
     ]
-    loop = _Loop(e, initial, steps)
+    loop = Loop(e, initial, steps)
     inner = Emitter(body, around=e, frame=loop.frame)
     index, *variables = loop.now
     for value, outer in zip(body.inputs[:count], node.inputs[:count], strict=True):
@@ -71,7 +71,7 @@ def _stacked(e: Emitter, value: Value, name: str) -> None:
     )
 
 
-class _Loop:
+class Loop:
     """The variables of a loop, and ``now``, what they are within a step."""
 
     def __init__(self, e: Emitter, initial: list[str], steps: str) -> None:

@@ -1,0 +1,60 @@
+"""What the files say of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from kexport.contracts import Signature
+
+#: Of TF Serving 2.19; its models are those of TensorFlow 2.12 and later.
+IMAGE: Final = "tensorflow/serving:2.19.1"
+
+#: Where the image listens (its entry point: tensorflow_serving/tools/docker/Dockerfile), and where its models are.
+GRPC_PORT: Final = 8500
+REST_PORT: Final = 8501
+MODELS: Final = "/models"
+CONFIG: Final = "/config"
+
+_MEBIBYTE: Final = 1 << 20
+#: The server itself, and what it takes for a model: its graph, the session's copy, and a batch on its way.
+_SERVER_MIB: Final = 512
+_PER_WEIGHT: Final = 3
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model under its name on a server."""
+
+    name: str
+    signature: Signature
+    weights: int
+
+    @property
+    def batch(self) -> int | None:
+        """The batch of all inputs; None where it is open."""
+        sizes = {port.type.shape[0] for port in self.signature.inputs}
+        return next((size for size in sizes if isinstance(size, int)), None)
+
+    @property
+    def batches(self) -> bool:
+        """Whether requests can be put together: not where their samples may be of different sizes."""
+        return all(isinstance(dim, int) for port in self.signature.inputs for dim in port.type.shape[1:])
+
+    @property
+    def memory_mib(self) -> int:
+        """What a server of it is given."""
+        return _SERVER_MIB + -(-_PER_WEIGHT * self.weights // _MEBIBYTE)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the server is started with."""
+        found = [f"--model_config_file={CONFIG}/models.config", "--rest_api_timeout_in_ms=30000"]
+        if self.batches:
+            found += ["--enable_batching=true", f"--batching_parameters_file={CONFIG}/batching.config"]
+        return found
+
+
+def listed(items: list[str], indent: int) -> str:
+    """A YAML list of texts."""
+    return "\n".join(f"{' ' * indent}- {item}" for item in items)
