@@ -45,4 +45,8 @@ def _one_hot_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
 def one_hot(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """1 at each index along a new last axis of length ``depth``, 0 elsewhere (all 0 for an index out of range)."""
     (indices,) = inputs
-    return [(np.asarray(indices)[..., None] == np.arange(attrs["depth"])).astype(attrs["dtype"])]
+    return [
+        (np.asarray(indices)[..., None] == np.arange(attrs["depth"])).astype(
+            dtypes.numpy_dtype(attrs["dtype"])
+        )
+    ]
