@@ -36,6 +36,9 @@ RECURRENT = (
     "LSTM16x100",
 )
 
+#: What reads sequences, by Keras 3: two of the recurrent ones, and an encoder of four blocks of attention (128 words).
+SEQUENCES = ("LSTM-text-keras3", "GRU-text-keras3", "TransformerEncoder")
+
 
 def randomize(model: Any, seed: int = 0) -> None:
     """Give every weight that a constructor leaves at 0 or 1 a value that a trained model might have."""
@@ -80,11 +83,13 @@ def deep_stack(layers: int) -> Any:
 def recurrent(name: str) -> Any:
     """A text classifier of two layers (200 words), a tagger that reads both ways (50 words), or one layer: ``GRU64x100`` has 64 units, over
     100 steps of as many features."""
-    import tf_keras as keras
-
+    if name in SEQUENCES:
+        import keras
+    else:
+        import tf_keras as keras
     keras.utils.set_random_seed(0)
     layers, biased = keras.layers, {"bias_initializer": "random_normal"}
-    kind, _, task = name.partition("-")
+    kind, _, task = name.removesuffix("-keras3").partition("-")
     if task == "text":
         cell = getattr(layers, kind)
         words = keras.Input((200,), dtype="int32")
@@ -102,13 +107,34 @@ def recurrent(name: str) -> Any:
     return keras.Model(inputs, cell(int(units), return_sequences=True, **biased)(inputs))
 
 
+def encoder(words: int = 128, width: int = 256, heads: int = 4, blocks: int = 4) -> Any:
+    """A Transformer encoder of Keras's own layers, normalized after each part, with a classifier on the mean."""
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((words,), dtype="int32")
+    places = layers.Embedding(words, width)(keras.ops.arange(words))
+    x = layers.Embedding(20_000, width)(inputs) + places
+    for _ in range(blocks):
+        attended = layers.MultiHeadAttention(heads, width // heads)(x, x)
+        x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, attended]))
+        wide = layers.Dense(4 * width, activation="gelu")(x)
+        x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, layers.Dense(width)(wide)]))
+    pooled = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(4, activation="softmax")(pooled))
+
+
 def build(name: str) -> Any:
-    """The model called ``name``: an application, a recurrent one, ``dense:MB`` or ``layers:N``."""
-    if name in RECURRENT:
+    """The model called ``name``: an application, one that reads sequences, ``dense:MB`` or ``layers:N``."""
+    if name in (*RECURRENT, *SEQUENCES[:2]):
         return recurrent(name)
     import keras
 
     keras.utils.set_random_seed(0)
+    if name in SEQUENCES:
+        model = encoder()
+        randomize(model)
+        return model
     kind, _, size = name.partition(":")
     if kind == "dense":
         return dense_stack(int(size))

@@ -57,6 +57,7 @@ ALLOWED = {
     "kexport_targets.onnx": [
         *["numpy", "onnx"],
         *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors", "kexport_targets.emission"],
+        "kexport_targets.wire",
     ],
     # ONNX Runtime writes its own format.
     "kexport_targets.onnx.ort_format": ["onnxruntime", "kexport.errors"],

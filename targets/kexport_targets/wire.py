@@ -73,6 +73,10 @@ class Message:
         self.size += inner.size
         return self
 
+    def fields(self, encoded: bytes) -> Message:
+        """Fields that another writer has encoded."""
+        return self._add(encoded)
+
     def later(self, field: int, contents: Later) -> Message:
         """Bytes that are read when the message is written."""
         self._add(self._head(field, contents.size))

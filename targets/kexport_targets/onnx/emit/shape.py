@@ -23,12 +23,21 @@ REDUCTIONS = {
 }
 
 
+_GLOBAL_POOLS = {"reduce_mean": "GlobalAveragePool", "reduce_max": "GlobalMaxPool"}
+
+
 @emits(*REDUCTIONS)
 def reduction(e: Emitter, node: Node) -> None:
     """The axes are an input of ReduceSum from opset 13 on, of the others from 18 on."""
     axes, keep = tuple(node.attrs["axes"]), int(node.attrs["keepdims"])
+    pool = _GLOBAL_POOLS.get(node.op)
     if not axes:
         e.op("Identity", node.inputs, node.outputs)
+    elif pool and node.input(0).rank == 4 and axes == (2, 3) and node.output.dtype == "float32":
+        # Runtimes compute it where convolutions before it leave their blocks of channels.
+        made = e.op(pool, node.inputs, node.outputs if keep else None)
+        if not keep:
+            e.op("Squeeze", [made, e.ints(axes)], node.outputs)
     elif node.op == "reduce_sum" or e.opset >= 18:
         e.op(REDUCTIONS[node.op], [node.input(0), e.ints(axes)], node.outputs, keepdims=keep)
     else:
