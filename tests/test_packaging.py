@@ -42,6 +42,11 @@ def test_the_wheel_holds_the_three_roots_whole(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in packed} == {"kexport", "kexport_targets", "kexport_runtimes"}
     for package in ("kexport", "kexport_targets", "kexport_runtimes"):
         assert f"{package}/py.typed" in packed
+    # Built by `make setup`, and ignored by git all the same.
+    static = ROOT / "targets" / "kexport_targets" / "web" / "static"
+    built = {f"kexport_targets/web/static/{path.name}" for path in static.iterdir()}
+    assert built <= packed
+    assert {name for name in built if name.endswith(("build.json", "kexport-web.js", ".wasm.gz"))}
 
 
 def test_the_metadata(wheel: Path) -> None:
@@ -103,4 +108,4 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
         [program, "targets"], check=True, capture_output=True, text=True, env=environment, cwd=tmp_path
     )
     names = [line.partition(":")[0] for line in listed.stdout.splitlines() if not line.startswith(" ")]
-    assert names == ["frozen_graph", "onnx", "saved_model", "tflite"]
+    assert names == ["frozen_graph", "onnx", "saved_model", "tflite", "web"]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kexport import plugins
 
-#: A frozen graph is the GraphDef of the SavedModel, byte for byte (tests/targets/saved_model/test_files.py).
-SAME_GRAPH = {"frozen_graph": "saved_model"}
+#: A frozen graph is the GraphDef of the SavedModel, byte for byte (tests/targets/saved_model/test_files.py). The .tflite file of a web
+#: bundle is that of tflite with one more signature; what the browser makes of it has tests of its own (tests/browser).
+SAME_GRAPH = {"frozen_graph": "saved_model", "web": "tflite"}
 
 TARGETS = tuple(name for name in plugins.target_names() if name not in SAME_GRAPH)
+
+#: What tables of models need of a target's options: float32 throughout.
+EXACT = {"float16": False}
+
+
+def exact_options(target: str) -> dict[str, Any]:
+    """Every option of a target at its default, but for those that would store weights in less than float32."""
+    return {option.name: EXACT.get(option.name, option.default) for option in plugins.target(target).options}

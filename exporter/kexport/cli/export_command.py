@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +23,9 @@ from kexport.cli.options import (
 )
 from kexport.errors import KexportError, UsageError
 
+if TYPE_CHECKING:
+    from kexport.contracts import TargetOption
+
 
 class ExportCommand(click.Command):
     """Its options are its own and those of the installed targets."""
@@ -36,7 +40,7 @@ class ExportCommand(click.Command):
 def _target_options() -> tuple[click.Option, ...]:
     from kexport import plugins
 
-    found: dict[str, click.Option] = {}
+    found: dict[str, list[tuple[str, TargetOption]]] = {}
     for name in plugins.target_names():
         try:
             target = plugins.target(name)
@@ -44,16 +48,23 @@ def _target_options() -> tuple[click.Option, ...]:
             # It is named by `kexport targets` and `kexport doctor`; here it only has no options to offer.
             continue
         for option in target.options:
-            flag = f"--{option.name.replace('_', '-')}"
-            if option.name not in found:
-                found[option.name] = click.Option(
-                    [flag, option.name],
-                    is_flag=option.type is bool,
-                    type=word_or(option.type, option.words) if option.words else option.type,
-                    default=None,
-                    help=f"{option.help} [{name}]",
-                )
-    return tuple(found.values())
+            found.setdefault(option.name, []).append((name, option))
+    return tuple(_option(offers) for offers in found.values())
+
+
+def _option(offers: Sequence[tuple[str, TargetOption]]) -> click.Option:
+    """What the targets that have an option of one name offer; the first one's words describe it."""
+    option = offers[0][1]
+    flag = f"--{option.name.replace('_', '-')}"
+    on = [name for name, offered in offers if offered.default is True]
+    return click.Option(
+        # What is on somewhere can be switched off.
+        [f"{flag}/--no-{flag.removeprefix('--')}" if on else flag, option.name],
+        is_flag=option.type is bool,
+        type=word_or(option.type, option.words) if option.words else option.type,
+        default=None,
+        help=f"{option.help} [{', '.join(f'{name}: on' if name in on else name for name, _ in offers)}]",
+    )
 
 
 @click.command("export", cls=ExportCommand, short_help="Export a model.")

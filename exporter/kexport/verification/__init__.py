@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from kexport.verification.compare import OutputRow, compare
 from kexport.verification.localize import Drift, localize
-from kexport.verification.verdict import Verdict
+from kexport.verification.verdict import AcceleratorRow, Verdict
 from kexport.verification.verify import golden_sample, run_artifact, verify
 
-__all__ = ["Drift", "OutputRow", "Verdict", "compare", "golden_sample", "localize", "run_artifact", "verify"]
+__all__ = [
+    "AcceleratorRow",
+    "Drift",
+    "OutputRow",
+    "Verdict",
+    "compare",
+    "golden_sample",
+    "localize",
+    "run_artifact",
+    "verify",
+]

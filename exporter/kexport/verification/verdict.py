@@ -11,6 +11,21 @@ from kexport.verification.compare import OutputRow
 
 
 @dataclass(frozen=True)
+class AcceleratorRow:
+    """What else the runtime can compute the artifact on (threads, a GPU): the greatest error relative to an output's range, None where
+    it did not run; and why it is not to be used, empty where it may be. An artifact that is shipped with such a choice makes it itself."""
+
+    name: str
+    max_rel_error: float | None
+    problem: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it computes what the reference computes."""
+        return not self.problem
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The comparison of an artifact's outputs with the reference's.
 
@@ -20,6 +35,7 @@ class Verdict:
         samples: how many samples were run.
         runtime: what ran the artifact (``ai-edge-litert 2.3.0``).
         reference: what computed the reference (``Keras 3.15.1 (tensorflow 2.21.0)``).
+        accelerators: what else the runtime can compute it on. They don't decide whether it passed.
     """
 
     rows: tuple[OutputRow, ...]
@@ -27,6 +43,7 @@ class Verdict:
     samples: int
     runtime: str
     reference: str
+    accelerators: tuple[AcceleratorRow, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -62,6 +79,12 @@ class Verdict:
             if row.passed and row.argmax_agreement is not None and row.argmax_agreement < 1
         ]
 
+    def _accelerators(self) -> list[dict[str, Any]]:
+        return [
+            {key: _plain(value) for key, value in asdict(row).items()} | {"passed": row.passed}
+            for row in self.accelerators
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the manifest; errors that are infinite become None, which JSON can hold."""
         rows = [
@@ -75,7 +98,7 @@ class Verdict:
             "runtime": self.runtime,
             "reference": self.reference,
             "outputs": rows,
-        }
+        } | ({"accelerators": self._accelerators()} if self.accelerators else {})
 
 
 def _plain(value: Any) -> Any:

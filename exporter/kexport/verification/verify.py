@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +12,8 @@ from kexport.contracts import Artifact, Port, Runtime, Sample
 from kexport.errors import MissingDependencyError, UsageError, VerificationError
 from kexport.ir import Array, dims, dtypes
 from kexport.reference.golden import Golden
-from kexport.verification.compare import compare, value_range
-from kexport.verification.verdict import Verdict
+from kexport.verification.compare import OutputRow, compare, value_range
+from kexport.verification.verdict import AcceleratorRow, Verdict
 
 
 def verify(
@@ -40,23 +42,42 @@ def verify(
     golden = golden.renamed(
         [port.name for port in signature.inputs], [port.name for port in signature.outputs]
     )
-    computed = run_artifact(artifact, runtime, golden.inputs)
-    rows = tuple(
-        compare(
-            port.name,
-            golden.outputs[port.name],
-            computed[port.name],
-            tolerance=tolerance,
-            bound=(bounds or {}).get(port.name, 0.0),
+
+    def rows(accelerator: str | None, allowed: float) -> tuple[OutputRow, ...]:
+        computed = run_artifact(artifact, runtime, golden.inputs, accelerator)
+        return tuple(
+            compare(
+                port.name,
+                golden.outputs[port.name],
+                computed[port.name],
+                tolerance=allowed,
+                bound=(bounds or {}).get(port.name, 0.0),
+            )
+            for port in signature.outputs
         )
-        for port in signature.outputs
+
+    main = rows(None, tolerance)
+    more: Mapping[str, float] = getattr(runtime, "accelerators", {})
+    accelerators = tuple(
+        _accelerator(name, partial(rows, name, max(tolerance, own))) for name, own in more.items()
     )
-    return Verdict(rows, tolerance, golden.samples, runtime.version(), golden.computed_by)
+    return Verdict(main, tolerance, golden.samples, runtime.version(), golden.computed_by, accelerators)
 
 
-def run_artifact(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _accelerator(name: str, rows: Callable[[], tuple[OutputRow, ...]]) -> AcceleratorRow:
+    try:
+        found = rows()
+    except VerificationError as error:
+        return AcceleratorRow(name, None, error.message)
+    problems = [f"Output {row.name!r}: {row.problem}." for row in found if row.problem]
+    return AcceleratorRow(name, max(row.max_rel_error for row in found), " ".join(problems))
+
+
+def run_artifact(
+    artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array], accelerator: str | None = None
+) -> dict[str, Array]:
     """The outputs of ``artifact`` for all samples, by name; runs them in chunks of the artifact's batch, the last
-    one filled up with its last sample. Raises as :func:`verify` does."""
+    one filled up with its last sample; on an accelerator, where one is named. Raises as :func:`verify` does."""
     why = runtime.available()
     if why is not None:
         raise MissingDependencyError(f"The artifact can't be run here: {why}")
@@ -66,15 +87,19 @@ def run_artifact(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Arra
     chunks = []
     for start in range(0, samples, batch):
         chunk = {name: _filled(array[start : start + batch], batch) for name, array in given.items()}
-        outputs = _run(artifact, runtime, chunk)
+        outputs = _run(artifact, runtime, chunk, accelerator)
         wanted = min(batch, samples - start)
         chunks.append({name: array[:wanted] for name, array in outputs.items()})
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def _run(artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _run(
+    artifact: Artifact, runtime: Runtime, inputs: Mapping[str, Array], accelerator: str | None
+) -> dict[str, Array]:
+    # Runtimes without accelerators have no such argument.
+    more: dict[str, Any] = {} if accelerator is None else {"accelerator": accelerator}
     try:
-        outputs = runtime.run(artifact.main, inputs)
+        outputs = runtime.run(artifact.main, inputs, **more)
     except (RuntimeError, ValueError) as error:
         # What runtimes raise for a file they don't accept.
         raise VerificationError(f"{runtime.version()} does not run the artifact: {error}") from error
@@ -128,7 +153,9 @@ def golden_sample(
     batch = _batch(artifact, golden.samples)
     outputs = {port.name: golden.outputs[port.name] for port in signature.outputs}
     return Sample(
-        inputs={port.name: _filled(_fitting(port, golden.inputs)[:batch], batch) for port in signature.inputs},
+        inputs={
+            port.name: _filled(_fitting(port, golden.inputs)[:batch], batch) for port in signature.inputs
+        },
         outputs={name: _filled(array[:batch], batch) for name, array in outputs.items()},
         computed_by=golden.computed_by,
         tolerance=tolerance,

@@ -33,6 +33,7 @@ class Browser:
     def __init__(self, program: programs.Program) -> None:
         self._program = program
         self._served = 0
+        self._addresses: dict[tuple[object, ...], str] = {}
         self._server = Server()
         self._folder = Path(tempfile.mkdtemp(prefix="kexport-browser-"))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
@@ -58,11 +59,10 @@ class Browser:
         Raises:
             RuntimeError: it can't compute that, or the browser has ended or hangs.
         """
-        self._served += sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
         fresh = self._served > _MOST_SERVED
         if fresh:
             self._served = 0
-        job = self._server.ask({**message, "bundle": self._server.add(folder), "fresh": fresh}, arrays)
+        job = self._server.ask({**message, "bundle": self._address(folder), "fresh": fresh}, arrays)
         end = time.monotonic() + _LIMIT
         while not job.done.wait(0.2):
             if not self.alive():
@@ -77,6 +77,19 @@ class Browser:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer, found
+
+    def _address(self, folder: Path) -> str:
+        """Where the bundle is on the server: the same place for the same contents, so that the page may keep what it compiled."""
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        states = [(path, path.stat()) for path in files]
+        key = (
+            folder,
+            *((path.name, state.st_size, state.st_mtime_ns, state.st_ino) for path, state in states),
+        )
+        if key not in self._addresses:
+            self._served += sum(state.st_size for _, state in states)
+            self._addresses[key] = self._server.add(folder)
+        return self._addresses[key]
 
     def alive(self) -> bool:
         """Whether it can be asked."""

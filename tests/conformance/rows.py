@@ -1,0 +1,72 @@
+"""The rows of the conformance table, and what is asked of each on a target's own runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance.cases import FAMILIES
+from conformance.cases.case import Case
+from conformance.conformance_models import model_folder
+from kexport import plugins
+from kexport.loading import load
+from kexport.lowering import lower
+from kexport.verification.bounds import reference_tolerance
+from support.comparing import FLOAT32, assert_close
+from support.targets import exact_options
+
+
+class Row(NamedTuple):
+    """A model of the table as one Keras (``keras3``, ``keras2``) saved it in one format."""
+
+    family: str
+    case: Case
+    writer: str
+    suffix: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.case.id}-{self.writer}{self.suffix}"
+
+
+def rows() -> Iterator[Row]:
+    """Every model of the table, in every file that it is saved in."""
+    for family, cases in FAMILIES.items():
+        for case in cases:
+            for writer in case.only:
+                for suffix in case.formats:
+                    yield Row(family, case, writer, suffix)
+
+
+def check_row(row: Row, target: str, tmp_path: Path) -> None:
+    """Export a row and hold its outputs, on the target's runtime, against what its Keras computed."""
+    folder = model_folder(row.writer, row.family)
+    recorded = np.load(folder / f"{row.case.id}.npz")
+    samples = len(recorded[recorded.files[0]])
+    spec = load(folder / f"{row.case.id}{row.suffix}")
+    format_ = plugins.target(target)
+    options = exact_options(target)
+    graph = lower(spec, batch=samples)
+    tolerance = max(FLOAT32, reference_tolerance(graph))
+    artifact = format_.emit(format_.legalize(graph, options), tmp_path, options)
+    runtime = plugins.runtime(format_.runtime)
+    outputs = runtime.run(
+        tmp_path / artifact.main,
+        {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)},
+    )
+    assert set(outputs) == set(spec.output_names)
+    kinds = {port.name: port.type.dtype for port in artifact.signature.outputs}
+    for index, name in enumerate(spec.output_names):
+        reference = recorded[f"out/{index}"]
+        assert kinds[name] == ("bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name)
+        assert_close(outputs[name], widened(reference), tolerance)
+
+
+def widened(array: Any) -> Any:
+    """bfloat16, which an .npz holds as two bytes of no meaning, as float32, of which it is the upper half."""
+    if array.dtype.str != "|V2":
+        return array
+    return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
