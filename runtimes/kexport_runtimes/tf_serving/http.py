@@ -152,34 +152,51 @@ class _Client(http.client.HTTPConnection):
 
 
 class _Timed:
-    """A socket that waits no longer than its client may."""
+    """A socket that waits no longer than its client may. As any socket, it is closed once what reads from it is closed, too."""
 
     def __init__(self, inner: socket.socket, client: _Client) -> None:
         self._inner = inner
         self._client = client
+        self._readers = 0
+        self._closed = False
 
     def sendall(self, data: bytes) -> None:
         self._inner.settimeout(_left(self._client.end))
         self._inner.sendall(data)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._inner, self._client), _BLOCK)
+        self._readers += 1
+        return io.BufferedReader(_Reader(self), _BLOCK)
+
+    def receive(self, buffer: Any) -> int:
+        self._inner.settimeout(_left(self._client.end))
+        return self._inner.recv_into(buffer)
 
     def close(self) -> None:
-        self._inner.close()
+        self._closed = True
+        if not self._readers:
+            self._inner.close()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        if self._closed:
+            self.close()
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, inner: socket.socket, client: _Client) -> None:
-        self._inner = inner
-        self._client = client
+    def __init__(self, timed: _Timed) -> None:
+        self._timed = timed
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._inner.settimeout(_left(self._client.end))
-        return self._inner.recv_into(buffer)
+        return self._timed.receive(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._timed.reader_closed()
 
 
 def _left(end: float) -> float:

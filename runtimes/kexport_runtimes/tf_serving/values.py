@@ -116,8 +116,9 @@ def _array(name: str, items: Any, dtype: str, body: bytes) -> NDArray[Any]:
 
 
 def _numbers(items: Any, dtype: str) -> NDArray[Any]:
-    array = np.asarray(items)
     wanted = np.dtype(dtype)
+    # NumPy makes floats of integers of which some are beyond int64 and others are not.
+    array = _integers(items) if wanted == np.uint64 else np.asarray(items)
     if array.size and array.dtype.kind not in {"b": "b", "f": "fiu"}.get(wanted.kind, "iu"):
         raise ValueError(f"{array.dtype} in place of {dtype}")
     with np.errstate(over="ignore"):
@@ -125,6 +126,13 @@ def _numbers(items: Any, dtype: str) -> NDArray[Any]:
     if wanted.kind in "iu" and not np.array_equal(cast, array):
         raise ValueError(f"numbers that {dtype} does not hold")
     return cast
+
+
+def _integers(items: Any) -> NDArray[np.uint64]:
+    array = np.asarray(items, object)
+    if not all(type(item) is int for item in array.reshape(-1)):
+        raise ValueError("no integers in place of uint64")
+    return array.astype(np.uint64)
 
 
 def _decoded(items: Any) -> Any:
