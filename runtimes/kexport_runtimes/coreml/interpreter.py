@@ -181,7 +181,7 @@ class Interpreter:
             types=[declared for _, declared in operation.outputs],
             constants=constant,
             accelerate=self._options.accelerate,
-            rounds=self._options.rounds,
+            threads=self._options.threads,
         )
         is_constant = operation.type.startswith("const") and constant == set(arguments)
         return _Step(operation, compute, arguments, call, is_constant)

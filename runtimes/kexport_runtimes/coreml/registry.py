@@ -35,7 +35,7 @@ class Call:
         memo: kept from run to run, for what a kernel prepares from its constant arguments.
         accelerate: whether another library may compute, where it gives the same numbers up to rounding.
         run_block: computes a block of the operation on the given inputs.
-        rounds: whether results that are declared fp16 are rounded to it.
+        threads: how many of that library.
     """
 
     operation: Operation
@@ -43,9 +43,9 @@ class Call:
     types: Sequence[ValueType]
     constants: frozenset[str]
     accelerate: bool
-    rounds: bool
+    threads: int
     run_block: Callable[[Block, Sequence[Any]], list[Any]] = _no_block
-    memo: dict[str, Any] = field(default_factory=dict)
+    memo: dict[Any, Any] = field(default_factory=dict)
 
 
 class Kernel(Protocol):

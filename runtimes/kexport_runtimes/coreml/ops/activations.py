@@ -132,14 +132,14 @@ def _by_channel(values: Array, x: Array) -> Array:
     return values.reshape(-1, *[1] * (x.ndim - 2)) if values.ndim and x.ndim > 1 else values
 
 
-#: Activations that recurrent operations name, with the constants that Core ML gives them there.
+#: Activations that recurrent operations name, with the constants that they have there. Source: ``_apply_act`` in coremltools
+#: 9.0's mil/ops/tests/iOS14/test_recurrent.py, which Core ML is held against.
 RECURRENT: dict[str, Callable[[Array], Any]] = {
     "tanh": np.tanh,
+    "scaled_tanh": np.tanh,
     "sigmoid": sigmoid,
-    "relu": relu,
-    "linear": lambda x: x,
-    # NeuralNetwork.proto gives no defaults; these are Keras 2's hard sigmoid and LeCun's tanh, as MIL's converters assume.
     "hard_sigmoid": lambda x: sigmoid_hard(x, np.float32(0.2), np.float32(0.5)),
     "sigmoid_hard": lambda x: sigmoid_hard(x, np.float32(0.2), np.float32(0.5)),
-    "scaled_tanh": lambda x: scaled_tanh(x, np.float32(1.7159), np.float32(2 / 3)),
+    "relu": relu,
+    "linear": lambda x: x,
 }

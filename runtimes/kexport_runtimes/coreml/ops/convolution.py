@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.errors import ComputeError
+from kexport_runtimes.coreml.heavy import computed
 from kexport_runtimes.coreml.ops.arguments import ints, one_of
 from kexport_runtimes.coreml.ops.windows import Windows, paddings, per_axis, same_padding, windows
 from kexport_runtimes.coreml.registry import Call, op
@@ -38,7 +39,18 @@ def conv(
     layout = windows(
         x.shape[2:], weight.shape[2:], pad_type=pad_type, pad=pad, strides=strides, dilations=dilations
     )
-    return convolve(x, weight, bias, layout, parts)
+    found = computed(
+        call,
+        "Conv",
+        {"x": x, "weight": weight, "bias": bias},
+        {
+            "strides": layout.strides,
+            "dilations": layout.dilations,
+            "pads": (*layout.before, *layout.after),
+            "group": parts,
+        },
+    )
+    return convolve(x, weight, bias, layout, parts) if found is None else found
 
 
 def convolve(x: Array, weight: Array, bias: Array | None, layout: Windows, groups: int) -> Array:
@@ -78,7 +90,36 @@ def conv_transpose(
     full = [(size - 1) * step + width for size, step, width in zip(x.shape[2:], steps, reach, strict=True)]
     before, space = _placed(x, full, reach, steps, pad_type, pad, output_shape)
     layout = Windows(kernel, steps, spread, before, before, x.shape[2:])
-    return _scatter(x, weight, bias, layout, parts, full, space)
+    found = _by_onnxruntime(call, x, weight, bias, layout, parts, full, space)
+    return _scatter(x, weight, bias, layout, parts, full, space) if found is None else found
+
+
+def _by_onnxruntime(
+    call: Call,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    layout: Windows,
+    groups: int,
+    full: list[int],
+    space: tuple[int, ...],
+) -> Array | None:
+    """As :func:`_scatter`, where the result lies within what the kernels reach."""
+    after = [size - before - kept for size, before, kept in zip(full, layout.before, space, strict=True)]
+    if min(after) < 0:
+        return None
+    checked_size((len(x), groups * weight.shape[1], *full))
+    return computed(
+        call,
+        "ConvTranspose",
+        {"x": x, "weight": weight, "bias": bias},
+        {
+            "strides": layout.strides,
+            "dilations": layout.dilations,
+            "pads": (*layout.before, *after),
+            "group": groups,
+        },
+    )
 
 
 def _placed(

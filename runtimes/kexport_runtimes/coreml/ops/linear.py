@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.ops.arguments import several
-from kexport_runtimes.coreml.registry import op
+from kexport_runtimes.coreml.registry import Call, op
 
 Array = NDArray[Any]
 
@@ -21,8 +21,15 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Any:
 
 
 @op("matmul")
-def matmul(x: Array, y: Array, transpose_x: bool | Array = False, transpose_y: bool | Array = False) -> Any:
-    """The matrix product over the last two axes; the others broadcast. Vectors stay as they are."""
+def matmul(
+    call: Call, x: Array, y: Array, transpose_x: bool | Array = False, transpose_y: bool | Array = False
+) -> Any:
+    """The matrix product over the last two axes; the others broadcast. Vectors stay as they are.
+
+    A constant of another type than the other tensor is taken in that one's.
+    """
+    if x.dtype != y.dtype:
+        x, y = (x.astype(y.dtype), y) if "x" in call.constants else (x, y.astype(x.dtype))
     if transpose_x and x.ndim > 1:
         x = np.swapaxes(x, -1, -2)
     if transpose_y and y.ndim > 1:

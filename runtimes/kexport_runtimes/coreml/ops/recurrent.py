@@ -1,4 +1,9 @@
-"""Recurrent layers over (time, batch, features). Source: coremltools 9.0, mil/ops/defs/iOS15/recurrent.py and iOS18/recurrent.py."""
+"""Recurrent layers over (time, batch, features). Source: coremltools 9.0, mil/ops/defs/iOS15/recurrent.py and iOS18/recurrent.py.
+
+A layer in direction ``reverse`` puts its states out in the order it computed them, from the end of the sequence; the backward
+half of a bidirectional one stands in the order of time. So do the values that mil/ops/tests/iOS14/test_recurrent.py holds Core
+ML against.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +41,7 @@ def rnn(
     for t in _order(one_of(direction, _DIRECTIONS, "direction"), len(x)):
         h = act(given[t] + h @ weight_hh.T)
         states.append(h)
-    return _sequence(states, direction, output_sequence), h
+    return _sequence(states, output_sequence), h
 
 
 @op("gru", since="iOS13")
@@ -89,7 +94,7 @@ def gru_with_reset(
         inner = r * (h @ w_o.T + b_o) if reset_after else (r * h) @ w_o.T + b_o
         h = (1 - z) * act(x_o + inner) + z * h
         states.append(h)
-    return _sequence(states, direction, output_sequence), h
+    return _sequence(states, output_sequence), h
 
 
 @op("lstm")
@@ -121,7 +126,7 @@ def lstm(
     if one_of(direction, (*_DIRECTIONS, "bidirectional"), "direction") != "bidirectional":
         start = (_checked(initial_h, x, size), _checked(initial_c, x, size))
         states, h, c = _lstm(x, *start, (weight_ih, weight_hh, bias, peephole), acts, direction, clip)
-        return _sequence(states, direction, output_sequence), h, c
+        return _sequence(states, output_sequence), h, c
     if weight_ih_back is None or weight_hh_back is None:
         raise ComputeError("takes weight_ih_back and weight_hh_back when it is bidirectional.")
     h_0, c_0 = _checked(initial_h, x, 2 * size), _checked(initial_c, x, 2 * size)
@@ -131,8 +136,8 @@ def lstm(
     backward_weights = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
     backward = _lstm(x, h_0[:, size:], c_0[:, size:], backward_weights, acts, "reverse", clip)
     sequences = [
-        _sequence(forward[0], "forward", output_sequence),
-        _sequence(backward[0], "reverse", output_sequence),
+        _sequence(forward[0], output_sequence),
+        _sequence(backward[0][::-1] if output_sequence else backward[0], output_sequence),
     ]
     return (
         np.concatenate(sequences, axis=-1),
@@ -185,11 +190,9 @@ def _order(direction: str, steps: int) -> range:
     return range(steps - 1, -1, -1) if direction == "reverse" else range(steps)
 
 
-def _sequence(states: list[Array], direction: str, whole: Any) -> Array:
-    """The states in the order of time, or the last one that was computed."""
-    if not whole:
-        return states[-1][None]
-    return np.stack(states[::-1] if direction == "reverse" else states)
+def _sequence(states: list[Array], whole: Any) -> Array:
+    """All states as they stand, or the last one."""
+    return np.stack(states) if whole else states[-1][None]
 
 
 def _activation(name: str) -> Callable[[Array], Array]:

@@ -45,10 +45,9 @@ class Windows:
     def padded(self, x: Array, value: float) -> Array:
         """``x`` with its padding, and as much behind as the last window reaches over it."""
         width = [(0, 0), (0, 0)]
-        for size, before, after, reach in zip(
-            x.shape[2:], self.before, self.after, self._reach(), strict=True
-        ):
-            width.append((before, max(after, reach - before - size, 0)))
+        sizes = self.padded_sizes(x.shape[2:])
+        for size, before, padded in zip(x.shape[2:], self.before, sizes, strict=True):
+            width.append((before, padded - before - size))
         return np.pad(x, width, constant_values=value) if any(map(any, width)) else x
 
     def at(self, padded: Array, offset: Sequence[int]) -> Array:
@@ -62,6 +61,11 @@ class Windows:
             slice(start, start + (size - 1) * stride + 1, stride)
             for start, size, stride in zip(starts, self.sizes, self.strides, strict=True)
         )
+
+    def padded_sizes(self, space: Sequence[int]) -> tuple[int, ...]:
+        """What ``padded`` makes of spatial axes of those sizes."""
+        sides = zip(self.before, space, self.after, self._reach(), strict=True)
+        return tuple(max(before + size + after, reach) for before, size, after, reach in sides)
 
     def _reach(self) -> tuple[int, ...]:
         return tuple(
