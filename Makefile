@@ -51,6 +51,10 @@ demo: setup
 	$(BIN)/python examples/train_digits.py $(DEMO)/digits.keras 2>$(DEMO)/train.log || { cat $(DEMO)/train.log >&2; exit 1; }
 	$(BIN)/kexport --target tflite $(DEMO)/digits.keras --output $(DEMO)/digits_export
 
+# BACKENDS="theano cntk": only these.
+backends: setup
+	$(BIN)/python -W ignore examples/train/all_backends.py --folder build/backends $(BACKENDS:%=--backend %)
+
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 

@@ -1,0 +1,153 @@
+"""Trains the models on every backend, exports each to every installed target, and says what came of it: ``make backends``.
+
+    python all_backends.py [--folder build/backends] [--backend NAME …] [--model NAME …] [--target NAME …]
+
+A cell of the table is the largest error that the artifact showed on its own runtime against the backend that trained the model, of the
+output's range; or a letter, which is explained below. The exit code is 1 where something failed that is not known to.
+"""
+
+import argparse
+import json
+import string
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import kexport
+from kexport import backends, plugins
+
+HERE = Path(__file__).resolve().parent
+
+#: What can't be, for whatever target: (backend, model) → why.
+LIMITS = {
+    ("cntk", "custom"): "see README.md: code of Keras before 3",
+}
+
+#: Why files of old Keras whose Lambda holds bytecode are given code in another way; see README.md.
+CUSTOM = HERE / "custom_layers.py"
+
+
+@dataclass
+class Table:
+    """Cells by row (backend, model) and target; reasons by letter."""
+
+    cells: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    failed: bool = False
+
+    def note(self, reason: str) -> str:
+        """The letter of a reason."""
+        letters = {why: letter for letter, why in self.reasons.items()}
+        if reason not in letters:
+            place = len(letters)
+            letters[reason] = string.ascii_letters[place] if place < 52 else str(place)
+            self.reasons[letters[reason]] = reason
+        return letters[reason]
+
+    def show(self, targets: list[str]) -> None:
+        width = max(12, *(len(target) + 2 for target in targets))
+        print("".join(["backend".ljust(16), "model".ljust(16), *(target.ljust(width) for target in targets)]))
+        for (backend, model), row in self.cells.items():
+            shown = [row.get(target, "").ljust(width) for target in targets]
+            print("".join([backend.ljust(16), model.ljust(16), *shown]).rstrip())
+        for letter, reason in self.reasons.items():
+            print(f"  {letter}: {reason}")
+
+
+def trained(backend: str, folder: Path, data: Path, models: list[str]) -> list[dict[str, object]]:
+    """What ``train.py`` says of each model on a backend.
+
+    Raises:
+        subprocess.CalledProcessError: it fails.
+    """
+    environment = backends.environment(backend)
+    assert environment is not None
+    command = [*environment.interpreter, str(HERE / "train.py"), str(folder), "--data", str(data), *models]
+    log = folder.with_suffix(".log")
+    with log.open("w") as errors:
+        done = subprocess.run(
+            command,
+            env=environment.process_environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, command, stderr=log.read_text()[-2000:])
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def exported(table: Table, backend: str, model: str, path: Path, targets: list[str]) -> None:
+    """Export one model to all targets, and fill its row."""
+    row = table.cells.setdefault((backend, model), {})
+    recipe = backends.RECIPES[backend]
+    code = {"custom_objects": CUSTOM, "trust_lambda": True} if model == "custom" else {}
+    # Files of Keras 1 do not say what trained them.
+    trained_on = recipe.backend if recipe.keras_major == 1 else None
+    output = path.parent / "exports" / path.stem
+    try:
+        result = kexport.export(path, targets, output=output, trained_on=trained_on, **code)
+    except kexport.KexportError as error:
+        for target in targets:
+            row[target] = table.note(str(error).replace("\n", " "))
+        table.failed = table.failed or (backend, model) not in LIMITS
+        return
+    for item in result.targets:
+        if item.verdict is not None:
+            row[item.target] = f"{item.verdict.max_rel_error:.1e}"
+        else:
+            row[item.target] = table.note(item.reason.replace("\n", " "))
+            table.failed = True
+    for target, error in result.failures.items():
+        row[target] = table.note(str(error).replace("\n", " "))
+        table.failed = True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=Path("build/backends"))
+    parser.add_argument("--backend", action="append", choices=list(backends.RECIPES), metavar="NAME")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME")
+    parser.add_argument("--target", action="append", metavar="NAME")
+    options = parser.parse_args()
+    targets = options.target or plugins.target_names()
+    data = options.folder / "data"
+    subprocess.run([sys.executable, str(HERE / "prepare_data.py"), str(data)], check=True)
+    table = Table()
+    for backend in options.backend or backends.RECIPES:
+        folder = options.folder / backend
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            backends.setup(backend, progress=say)
+        except kexport.KexportError as error:
+            table.cells[backend, "-"] = dict.fromkeys(targets, table.note(str(error).replace("\n", " ")))
+            table.failed = True
+            continue
+        say(f"{backend}: training")
+        try:
+            told = trained(backend, folder, data, options.model)
+        except subprocess.CalledProcessError as error:
+            table.cells[backend, "-"] = dict.fromkeys(targets, table.note(f"training fails: {error.stderr}"))
+            table.failed = True
+            continue
+        for line in told:
+            model = str(line["model"])
+            if "lacking" in line:
+                table.cells[backend, model] = dict.fromkeys(targets, table.note(str(line["lacking"])))
+                continue
+            say(f"{backend}: {json.dumps(line)}")
+            exported(table, backend, model, folder / str(line["file"]), targets)
+    table.show(targets)
+    return int(table.failed)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
