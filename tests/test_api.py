@@ -432,6 +432,9 @@ def test_inspect_names_every_layer_that_stops_it(tmp_path: Path) -> None:
     strange = {"class_name": "Telepathy", "config": {"name": "hidden", "batch_input_shape": [None, 4]}}
     result = kexport.inspect(tiny.write_model(tmp_path / "tiny.h5", layers=tiny.layers_of(strange)))
     assert [row.class_name for row in result.layers if not row.known] == ["Telepathy"]
+    assert [port.shape for port in result.inputs] == [("batch", 4)]
+    assert not result.outputs
+    assert [row.output_shapes for row in result.layers if row.path == "hidden_input"] == [(("batch", 4),)]
     report = result.targets[-1]
     assert not report.exportable
     assert "'hidden'" in report.problems[0]

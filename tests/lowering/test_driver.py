@@ -12,6 +12,8 @@ from kexport.ir import symbol
 from kexport.ir.evaluate import evaluate
 from kexport.loading.spec import CallSpec, TensorRef
 from kexport.lowering import lower
+from kexport.lowering.driver import lowered_so_far
+from kexport.lowering.order import by_depth, in_order
 from lowering.specs import KERAS2, input_layer, layer, model, one_layer
 
 X = TensorRef("x")
@@ -47,6 +49,27 @@ def test_a_shared_layer_has_an_output_a_call_and_its_weights_once():
     assert list(graph.layer_outputs) == ["shared", "shared:1", "shared:2"]
     assert len(list(graph.constants())) == 1
     np.testing.assert_allclose(evaluate(graph, [np.ones((1, 1), np.float32)])[0], [[8.0]])
+
+
+def test_what_comes_before_a_layer_that_is_not_known_is_known() -> None:
+    layers = [
+        input_layer("x", (None, 1)),
+        dense("first", X),
+        layer("strange", "Telepathy", TensorRef("first")),
+        dense("last", TensorRef("strange")),
+    ]
+    inputs, outputs = lowered_so_far(model(layers, ["x"], ["last"]), batch=None)
+    assert [value.shape for value in inputs] == [(symbol("batch"), 1)]
+    assert {name: value.shape for name, value in outputs.items()} == {"first": (symbol("batch"), 1)}
+
+
+@pytest.mark.parametrize(
+    ("ref", "problem"), [(TensorRef("first", 0, 3), "no output 3"), (TensorRef("last"), "its own output")]
+)
+def test_a_tensor_comes_from_an_earlier_call(ref: TensorRef, problem: str) -> None:
+    layers = [input_layer("x", (None, 1)), dense("first", X), dense("last", ref)]
+    with pytest.raises(LoweringError, match=problem):
+        lower(model(layers, ["x"], ["last"]))
 
 
 def test_a_nested_model_called_twice_numbers_its_layers_calls():
@@ -254,3 +277,18 @@ def test_a_kernel_of_other_units_than_the_config_says_is_refused():
     layers = [spec.layers[0], replace(spec.layer("d"), config=wrong)]
     with pytest.raises(LoweringError, match="units=-4"):
         lower(replace(spec, layers=tuple(layers)))
+
+
+def test_calls_run_from_the_inputs_on_and_one_of_another_depth_keeps_its_layer_s() -> None:
+    """As Keras 3 runs them: what is two calls away from an output comes before what is one away."""
+    layers = [
+        input_layer("x", (None, 1)),
+        dense("near", X),
+        dense("far", X),
+        dense("end", TensorRef("far")),
+    ]
+    spec = model(layers, ["x"], ["near", "end"])
+    table = {layer.name: layer for layer in spec.layers}
+    calls = in_order(spec, table, set(spec.inputs))
+    assert [name for name, _ in calls] == ["near", "far", "end"]
+    assert [name for name, _ in by_depth(calls, table, set(spec.inputs))] == ["far", "end", "near"]

@@ -64,6 +64,10 @@ def _inspected(
     source: Source, batch: Batch, dimensions: Mapping[str, int] | None, *, try_targets: bool
 ) -> InspectResult:
     graph, problems = _lowered(source, batch, dimensions)
+    if graph is None:
+        inputs, outputs = source.lowered_so_far(batch, dimensions)
+    else:
+        inputs, outputs = list(graph.inputs), graph.layer_outputs
     reports = []
     if try_targets:
         for name in plugins.target_names():
@@ -77,9 +81,9 @@ def _inspected(
             )
     return InspectResult(
         model=source.info(),
-        inputs=_ports(graph.input_names, graph.inputs) if graph else (),
+        inputs=_ports(source.spec.input_names, inputs) if inputs else (),
         outputs=_ports(graph.output_names, graph.outputs) if graph else (),
-        layers=_rows(source, graph),
+        layers=_rows(source, inputs, outputs, whole=graph is not None),
         targets=tuple(reports),
     )
 
@@ -132,13 +136,15 @@ def _ports(names: Sequence[str], values: Sequence[Value]) -> tuple[PortInfo, ...
     return tuple(PortInfo(name, value.dtype, tuple(plain_shape(value.shape))) for name, value in pairs)
 
 
-def _rows(source: Source, graph: Graph | None) -> tuple[LayerRow, ...]:
+def _rows(
+    source: Source, inputs: Sequence[Value], outputs: Mapping[str, Value], *, whole: bool
+) -> tuple[LayerRow, ...]:
+    """A row a layer; ``inputs`` and ``outputs`` are as far as they are known, ``whole`` says that the model was lowered."""
     known = _known()
     shapes: dict[str, list[tuple[int | str, ...]]] = {}
-    if graph is not None:
-        for tensor, value in zip(source.spec.inputs, graph.inputs, strict=True):
-            shapes[tensor.layer] = [tuple(plain_shape(value.shape))]
-    for key, value in graph.layer_outputs.items() if graph else ():
+    for tensor, value in zip(source.spec.inputs, inputs, strict=False):
+        shapes[tensor.layer] = [tuple(plain_shape(value.shape))]
+    for key, value in outputs.items():
         shapes.setdefault(layer_path(key), []).append(tuple(plain_shape(value.shape)))
     return tuple(
         LayerRow(
@@ -146,7 +152,7 @@ def _rows(source: Source, graph: Graph | None) -> tuple[LayerRow, ...]:
             class_name=layer.class_name,
             output_shapes=tuple(shapes.get(layer.path, ())),
             parameters=layer.parameters,
-            known=graph is not None or layer.class_name in known or layer.model is not None,
+            known=whole or layer.class_name in known or layer.model is not None,
         )
         for layer in source.spec.walk()
     )

@@ -161,7 +161,8 @@ class TargetReport:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """What a model is, and what it can be exported to. ``inputs`` and ``outputs`` are empty where it can't be lowered."""
+    """What a model is, and what it can be exported to. ``outputs`` is empty where it can't be lowered; what comes before the
+    layer that stops it has its shapes all the same."""
 
     model: ModelInfo
     inputs: tuple[PortInfo, ...]

@@ -12,7 +12,7 @@ from kexport.api.code import CustomObjects, OwnKeras, code_of
 from kexport.api.manifest import file_sha256, model_sha256
 from kexport.api.results import ModelInfo
 from kexport.errors import CodeModelError, UsageError
-from kexport.ir import Graph
+from kexport.ir import Graph, Value
 from kexport.loading import load, shards_of
 from kexport.loading.live import provenance_of
 from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
@@ -58,6 +58,19 @@ class Source:
         from kexport.lowering import lower
 
         return lower(
+            self.spec,
+            batch=None if batch == "dynamic" else batch,
+            dimensions=dimensions,
+            tracer=self.tracer,
+        )
+
+    def lowered_so_far(
+        self, batch: Batch, dimensions: Mapping[str, int] | None
+    ) -> tuple[list[Value], dict[str, Value]]:
+        """The inputs of a model that can't be lowered, and the outputs of the layer calls before the one that stops it."""
+        from kexport.lowering.driver import lowered_so_far
+
+        return lowered_so_far(
             self.spec,
             batch=None if batch == "dynamic" else batch,
             dimensions=dimensions,

@@ -37,6 +37,10 @@ class Provenance:
         head = self.keras_version.partition(".")[0]
         return int(head) if head.isdigit() else 0
 
+    def is_keras3_since(self, minor: int) -> bool:
+        """Whether it is Keras 3.``minor`` or later; what only says 3 is of its last version."""
+        return self.keras_major == 3 and (len(self.version) < 2 or self.version[1] >= minor)
+
     @property
     def version(self) -> tuple[int, ...]:
         """``keras_version`` as numbers, as far as it has some: (2, 0, 5)."""

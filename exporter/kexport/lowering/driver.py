@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from kexport.errors import KexportError, LoweringError
 from kexport.ir import Builder, Constant, Graph, GraphError, Value, dims, dtypes
@@ -11,7 +12,8 @@ from kexport.loading.spec import CallSpec, Filled, LayerSpec, Length, ModelSpec,
 from kexport.lowering.dtype_policy import compute_dtype
 from kexport.lowering.filled import filled, length
 from kexport.lowering.inputs import Dimensions, graph_input
-from kexport.lowering.masks import Masks
+from kexport.lowering.masks import Masks, masks_are_taken
+from kexport.lowering.order import by_depth, in_order
 from kexport.lowering.registry import Context, Rule, has_rule, is_operation, rule_for
 from kexport.lowering.tracing import Tracer
 
@@ -22,11 +24,9 @@ MAX_NESTING = 64
 _NO_AUTOCAST = frozenset(
     [
         *["Embedding", "GroupNormalization", "InputLayer", "LayerNormalization", "ReversibleEmbedding"],
-        *["SlicingOpLambda", "TFOpLambda"],
+        *["SlicingOpLambda", "TFOpLambda", "TensorFlowOpLayer"],
     ]
 )
-
-_Call: TypeAlias = tuple[str, int]
 
 
 def lower(
@@ -53,17 +53,7 @@ def lower(
         UsageError: ``dimensions`` names one that the model does not leave open.
     """
     driver = _Driver(spec.provenance, tracer)
-    sizes = Dimensions(batch, dimensions or {})
-    layers = {layer.name: layer for layer in spec.layers}
-    inputs = []
-    for ref, name in zip(spec.inputs, spec.input_names, strict=True):
-        layer = layers.get(ref.layer)
-        if layer is None or layer.class_name != "InputLayer":
-            raise LoweringError(
-                f"Model {spec.name!r}: an input is the tensor of an input layer. Received: {ref}."
-            )
-        inputs.append(graph_input(driver.builder, layer, name, sizes))
-    sizes.check_all_used()
+    inputs = driver.inputs_of(spec, batch, dimensions)
     outputs = driver.lower_model(spec, inputs)
     graph = Graph(
         spec.name,
@@ -76,6 +66,22 @@ def lower(
     )
     graph.check()
     return graph
+
+
+def lowered_so_far(
+    spec: ModelSpec,
+    *,
+    batch: int | None = 1,
+    dimensions: Mapping[str, int] | None = None,
+    tracer: Tracer | None = None,
+) -> tuple[list[Value], dict[str, Value]]:
+    """What is known of a model that can't be lowered: its inputs, and the outputs of the layer calls before the one that stops it, by
+    the keys of ``Graph.layer_outputs``; the arguments are those of :func:`lower`."""
+    driver, inputs = _Driver(spec.provenance, tracer), list[Value]()
+    with contextlib.suppress(KexportError):
+        inputs = driver.inputs_of(spec, batch, dimensions)
+        driver.lower_model(spec, inputs)
+    return inputs, driver.layer_outputs
 
 
 class _Driver:
@@ -91,11 +97,31 @@ class _Driver:
         self._nesting = 0
         self._inside_wrapper = 0
 
+    def inputs_of(
+        self, spec: ModelSpec, batch: int | None, dimensions: Mapping[str, int] | None
+    ) -> list[Value]:
+        """The graph's inputs."""
+        sizes = Dimensions(batch, dimensions or {})
+        layers = {layer.name: layer for layer in spec.layers}
+        inputs = []
+        for ref, name in zip(spec.inputs, spec.input_names, strict=True):
+            layer = layers.get(ref.layer)
+            if layer is None or layer.class_name != "InputLayer":
+                raise LoweringError(
+                    f"Model {spec.name!r}: an input is the tensor of an input layer. Received: {ref}."
+                )
+            inputs.append(graph_input(self.builder, layer, name, sizes))
+        sizes.check_all_used()
+        return inputs
+
     def lower_model(self, model: ModelSpec, inputs: Sequence[Value], repeat: int = 0) -> list[Value]:
         """Add the nodes of ``model``; return its outputs. ``repeat`` counts the calls of a nested model before this one."""
         tensors = dict(zip(model.inputs, inputs, strict=True))
         table = {layer.name: layer for layer in model.layers}
-        for name, index in _in_order(model, table, tensors):
+        calls = in_order(model, table, tensors)
+        if masks_are_taken(model, self._provenance):
+            calls = by_depth(calls, table, tensors)
+        for name, index in calls:
             layer = table[name]
             outputs = self._lower_call(layer, layer.calls[index], tensors, repeat * len(layer.calls) + index)
             tensors.update((TensorRef(name, index, i), value) for i, value in enumerate(outputs))
@@ -109,6 +135,11 @@ class _Driver:
     def _lower_call(
         self, layer: LayerSpec, call: CallSpec, tensors: Mapping[TensorRef, Value], index: int
     ) -> list[Value]:
+        for ref in call.tensors():
+            if ref not in tensors:
+                raise LoweringError(
+                    f"Layer {ref.layer!r}: it has no output {ref.tensor}, which layer {layer.path!r} takes."
+                )
         args = self._resolve(call.args, tensors)
         kwargs = self._resolve(call.kwargs, tensors)
         outputs = self._lower_layer(layer, args, kwargs, index)
@@ -289,41 +320,6 @@ class _Driver:
         return item
 
 
-def _in_order(
-    model: ModelSpec, table: Mapping[str, LayerSpec], tensors: Mapping[TensorRef, Value]
-) -> Iterator[_Call]:
-    """The calls that the outputs depend on, each after those it depends on; ``tensors`` fills while this runs."""
-    done: set[_Call] = set()
-    opened: set[_Call] = set()
-    stack = [(ref.layer, ref.call) for ref in reversed(model.outputs) if ref not in tensors]
-    while stack:
-        call = name, index = stack[-1]
-        if call in done:
-            stack.pop()
-            continue
-        layer = table.get(name)
-        if layer is None or not 0 <= index < len(layer.calls):
-            raise LoweringError(
-                f"Model {model.name!r}: a tensor comes from a call of a layer. Received: call {index} of {name!r}."
-            )
-        missing = [ref for ref in layer.calls[index].tensors() if ref not in tensors]
-        waiting = [(ref.layer, ref.call) for ref in missing]
-        for ref in missing:
-            if (ref.layer, ref.call) in done:
-                raise LoweringError(
-                    f"Layer {table[ref.layer].path!r}: it has no output {ref.tensor}, which layer {layer.path!r} takes."
-                )
-        if not waiting:
-            stack.pop()
-            done.add(call)
-            yield call
-            continue
-        if call in opened:
-            raise LoweringError(f"Layer {layer.path!r} ({layer.class_name}): it depends on its own output.")
-        opened.add(call)
-        stack.extend(reversed(waiting))
-
-
 def _types(item: Any) -> Any:
     """``item`` with each value replaced by its type."""
     if isinstance(item, Value):
@@ -351,6 +347,8 @@ def _differ(dim: dims.Dim, declared: int | None) -> bool:
 
 
 def _check_lengths(ctx: Context, value: Value) -> None:
+    if ctx.layer.class_name == "TensorFlowOpLayer" and value.rank == 1 and not dtypes.is_float(value.dtype):
+        return  # the lengths of a scalar, which raw operators compute with
     if any(isinstance(dim, int) and dim < 1 for dim in value.shape):
         inputs = ", ".join(str(item.type) for item in _values(ctx.args))
         raise ctx.error(

@@ -14,7 +14,7 @@ from functools import reduce
 
 from kexport.errors import LoweringError
 from kexport.ir import Builder, Value
-from kexport.loading.spec import LayerSpec, Provenance
+from kexport.loading.spec import LayerSpec, ModelSpec, Provenance
 
 #: Inside a wrapper their result depends on a mask in a way that is not lowered.
 UNLOWERED = frozenset(["Softmax"])
@@ -57,6 +57,13 @@ CARRIERS = frozenset(
 )
 
 
+def masks_are_taken(model: ModelSpec, provenance: Provenance) -> bool:
+    """Whether a layer of ``model`` takes the masks of its inputs away, so that the order of calls matters: MultiHeadAttention
+    does, since Keras 3.8 (``call``, keras/src/layers/attention/multi_head_attention.py, 3.15)."""
+    attends = any(layer.class_name == "MultiHeadAttention" for layer in model.walk())
+    return attends and provenance.is_keras3_since(8)
+
+
 class Masks:
     """The masks of the values of a graph under construction."""
 
@@ -72,6 +79,10 @@ class Masks:
     def put(self, value: Value, mask: Value | None) -> None:
         """Say what the mask of ``value`` is; what a layer's rule says stands."""
         self._masks[value] = mask
+
+    def take(self, value: Value) -> None:
+        """Remove the mask of ``value``: what reads the tensor later finds none."""
+        self._masks[value] = None
 
     def same(self, value: Value, source: Value) -> Value:
         """``value``, which has the mask of ``source`` (another dtype of it, say)."""

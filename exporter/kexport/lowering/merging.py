@@ -7,6 +7,7 @@ from functools import reduce
 from kexport.ir import Value, dims, dtypes
 from kexport.ir.dims import Shape
 from kexport.lowering.arguments import normalized_axis
+from kexport.lowering.masked_merging import masked_extreme, masked_product, masks_read
 from kexport.lowering.normalization import l2_normalize
 from kexport.lowering.operations.promotion import result_type
 from kexport.lowering.registry import Context, lowers
@@ -46,13 +47,16 @@ def _one_dtype(ctx: Context, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 @lowers(*_ELEMENTWISE)
 def lower_elementwise(ctx: Context, *inputs: Value) -> Value:
-    """Element by element from the left, broadcasting; ``Average`` divides the sum."""
+    """Element by element from the left, broadcasting; ``Average`` divides the sum. Some read masks (masked_merging.py)."""
     if ctx.layer.class_name == "Subtract" and len(inputs) != 2:
         raise ctx.error(f"It takes two inputs. Received: {len(inputs)}")
     values = _one_rank(ctx, _one_dtype(ctx, inputs))
     if len(values) > 1 and values[0].dtype == "bool":
         raise ctx.error("Its inputs are numbers. Received: bool")
     op = _ELEMENTWISE[ctx.layer.class_name]
+    masks = masks_read(ctx, inputs, values)
+    if any(mask is not None for mask in masks):
+        return masked_product(ctx, values, masks) if op == "mul" else masked_extreme(ctx, op, values, masks)
     result = reduce(lambda left, right: ctx.b.op(op, left, right), values)
     if ctx.layer.class_name != "Average" or len(inputs) == 1:
         return result

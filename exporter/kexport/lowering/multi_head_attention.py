@@ -214,7 +214,11 @@ def lower_multi_head_attention(ctx: Context, *inputs: Value) -> list[Value]:
     pairs = (("query", query), ("key", key), ("value", value))
     q, k, v = (_project(ctx, name, x, heads) for name, x in pairs)
     result, weights = _heads(ctx, q, k, v, mask, integer(ctx, "key_dim"), axes)
-    return _finish(ctx, query, result, weights, heads)
+    outputs = _finish(ctx, query, result, weights, heads)
+    if ctx.masks is not None and ctx.provenance.is_keras3_since(8):
+        for x in (query, value, key):
+            ctx.masks.take(x)
+    return outputs
 
 
 @lowers("GroupQueryAttention", "GroupedQueryAttention")

@@ -182,20 +182,14 @@ def lower_random_crop(ctx: Context, x: Value, *more: Value) -> Value:
     to them; 3.6 and 3.7 take what of that size begins where that part does; since 3.8 the images stay as they are, whatever size the
     layer announces."""
     images_alone(ctx, more)
-    if _version(ctx) >= (3, 8) or ctx.provenance.keras_major == 0:
+    who = ctx.provenance
+    if who.is_keras3_since(8) or who.keras_major == 0:
         return x
     x = x if x.dtype == ctx.compute_dtype else ctx.b.op("cast", x, dtype=ctx.compute_dtype)
     size = _target(ctx)
-    if _version(ctx) < (3, 6):
+    if not who.is_keras3_since(6):
         return resize_image(ctx, crop_to_ratio(ctx, x, size), size, "bilinear")
     lengths = known_lengths(ctx, x, "RandomCrop")
     starts = _ratio_window(lengths, size)[0]
     left = [min(n, length - start) for n, length, start in zip(size, lengths, starts, strict=True)]
     return resize_image(ctx, _cut(ctx, x, starts, (left[0], left[1])), size, "bilinear")
-
-
-def _version(ctx: Context) -> tuple[int, ...]:
-    """The first two numbers of the version that wrote the model; what says only its major one is of its last."""
-    parts = ctx.provenance.keras_version.removesuffix("-tf").split(".")[:2]
-    numbers = tuple(int(part) for part in parts if part.isdecimal())
-    return numbers if len(numbers) == 2 else (*numbers[:1], 99)

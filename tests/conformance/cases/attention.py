@@ -100,4 +100,15 @@ def _transformer(keras: Any) -> Any:
     return keras.Model(tokens, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling1D()(x)))
 
 
-CASES: tuple[Case, ...] = (*_attention(),)
+def _shared_tokens(keras: Any) -> Any:
+    """Layers that read the mask of one tensor, which MultiHeadAttention of Keras 3.8 and later takes away as it runs."""
+    layers = keras.layers
+    tokens = keras.Input((7,), dtype="int32", name="tokens")
+    x = layers.Embedding(4, 8, mask_zero=True)(tokens)
+    heads = [layers.MultiHeadAttention(2, 4, **BIASED)(x, x) for _ in range(2)]
+    late = layers.MultiHeadAttention(2, 4, **BIASED)(heads[0], x)
+    others = [layers.Attention()([x, x]), layers.AdditiveAttention()([heads[1], x]), layers.Multiply()([x, late])]
+    return keras.Model(tokens, [*heads, late, *others, layers.GRU(3)(others[-1])])
+
+
+CASES: tuple[Case, ...] = (*_attention(), Case("MultiHeadAttention-shared-tokens", _shared_tokens, integers={0: 4}))

@@ -31,4 +31,22 @@ def _merges() -> Iterable[Case]:
     yield merge_case("Dot", "normalize", [(4, 5), (3, 5)], axes=2, normalize=True)
 
 
-CASES: tuple[Case, ...] = (*_merges(),)
+def _masked(keras: Any) -> Any:
+    """Merges of sequences that mask other steps than one another, and of masked and plain ones; what reads the result's mask."""
+    layers = keras.layers
+    tokens, others = (keras.Input((6,), dtype="int32", name=name) for name in ("tokens", "others"))
+    plain = keras.Input((6, 4), name="plain")
+    embed = layers.Embedding(4, 4, mask_zero=True, embeddings_initializer="normal")
+    x, y = embed(tokens), embed(others)
+    made = []
+    for name in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
+        for inputs in ([x, y], [x, plain], [plain, x, y]):
+            merged = getattr(layers, name)()(inputs)
+            made += [merged, layers.LSTM(3)(merged)]
+    return keras.Model([tokens, others, plain], made)
+
+
+CASES: tuple[Case, ...] = (
+    *_merges(),
+    Case("Multiply-masked", _masked, integers={0: 4, 1: 4}),
+)
