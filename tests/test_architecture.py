@@ -60,11 +60,16 @@ ALLOWED = {
         "kexport_targets.wire",
     ],
     # ONNX Runtime writes its own format.
-    "kexport_targets.onnx.ort_format": ["onnxruntime", "kexport.errors"],
+    "kexport_targets.onnx.ort_format": ["onnxruntime", "kexport.errors", "kexport_targets.onnx"],
+    "kexport_targets.onnx.ort_head": ["onnxruntime", "ort_flatbuffers_py", "flatbuffers"],
     # A bundle is a .tflite file and what runs it in a browser: the file is the tflite target's.
     "kexport_targets.web": [
         *["numpy", "kexport.ir", "kexport.contracts", "kexport.errors"],
         *["kexport_targets.tflite.emit", "kexport_targets.tflite.legalize", "kexport_targets.tflite.writer"],
+    ],
+    "kexport_targets.coreml": [
+        *["numpy", "kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
+        *["kexport_targets.emission", "kexport_targets.wire"],
     ],
     "kexport_runtimes": ["numpy"],
     # grpc and tensorflow_serving are imported by name there, when they are needed.

@@ -16,7 +16,8 @@ from kexport.loading import load
 from kexport.lowering import lower
 from kexport.verification.bounds import reference_tolerance
 from support.comparing import FLOAT32, assert_close
-from support.targets import exact_options
+from support.op_by_dtype import held
+from support.targets import border_dtype, exact_options
 
 
 class Row(NamedTuple):
@@ -55,14 +56,18 @@ def check_row(row: Row, target: str, tmp_path: Path) -> None:
     runtime = plugins.runtime(format_.runtime)
     outputs = runtime.run(
         tmp_path / artifact.main,
-        {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)},
+        {
+            port.name: held(widened(recorded[f"in/{index}"]), port)
+            for index, port in enumerate(artifact.signature.inputs)
+        },
     )
     assert set(outputs) == set(spec.output_names)
     kinds = {port.name: port.type.dtype for port in artifact.signature.outputs}
     for index, name in enumerate(spec.output_names):
         reference = recorded[f"out/{index}"]
-        assert kinds[name] == ("bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name)
-        assert_close(outputs[name], widened(reference), tolerance)
+        dtype = "bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name
+        assert kinds[name] == border_dtype(target, dtype)
+        assert_close(outputs[name], held(widened(reference), artifact.signature.outputs[index]), tolerance)
 
 
 def widened(array: Any) -> Any:

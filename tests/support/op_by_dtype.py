@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kexport.contracts import Runtime, Target
+from kexport.contracts import Port, Runtime, Target
 from kexport.errors import UnsupportedOpError
-from kexport.ir import Array
+from kexport.ir import Array, dtypes
 from support.graphs import expected, graph_from
 from support.op_cases import Case, compare, op_of
 
@@ -30,7 +30,10 @@ def failures(
     truth = expected(graph, arrays)
     try:
         artifact = target.emit(target.legalize(graph, options), folder, options)
-        outputs = runtime.run(folder / artifact.main, {f"x{i}": array for i, array in enumerate(arrays)})
+        # A format may lack the dtype at its border: then its own stands there.
+        ports = artifact.signature.inputs
+        given = {port.name: held(array, port) for array, port in zip(arrays, ports, strict=True)}
+        outputs = runtime.run(folder / artifact.main, given)
     except (UnsupportedOpError, RuntimeError) as error:
         said = isinstance(error, UnsupportedOpError) and error.hint
         return [] if said and op_of(name) in refused else [f"{name} in {dtype}: {error}"]
@@ -38,7 +41,12 @@ def failures(
     for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
         narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
         try:
-            compare(outputs[f"y{index}"], array, narrow, case.slack)
+            compare(outputs[f"y{index}"], held(array, artifact.signature.outputs[index]), narrow, case.slack)
         except AssertionError as error:
             found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
     return found
+
+
+def held(array: Array, port: Port) -> Array:
+    """An array in the dtype that an artifact has for it."""
+    return array.astype(dtypes.numpy_dtype(port.type.dtype), copy=False)

@@ -19,3 +19,10 @@ EXACT = {"float16": False}
 def exact_options(target: str) -> dict[str, Any]:
     """Every option of a target at its default, but for those that would store weights in less than float32."""
     return {option.name: EXACT.get(option.name, option.default) for option in plugins.target(target).options}
+
+
+def border_dtype(target: str, dtype: str) -> str:
+    """What an output of that dtype is in an artifact: itself, but in Core ML, which has three."""
+    if target != "coreml" or dtype in ("float16", "float32", "int32"):
+        return dtype
+    return "float32" if dtype in ("float64", "bfloat16") else "int32"

@@ -48,6 +48,7 @@ class NativeSession:
         self._file = artifact.name
         self._function = package.program.functions[name]
         self._interface = package.description.interfaces[name]
+        self.metadata = package.description.metadata
         try:
             self._model = coremltools.models.MLModel(
                 str(artifact), compute_units=coremltools.ComputeUnit.CPU_ONLY, function_name=function

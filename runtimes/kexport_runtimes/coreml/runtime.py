@@ -77,8 +77,11 @@ class CoreML:
             ValueError: an input is missing, unknown, or of another type or shape than the model has.
             RuntimeError: the package can't be read, or not be computed.
         """
-        outputs: dict[str, Any] = self._session(artifact, function=function, rounds=rounds).run(inputs)
-        return outputs
+        from kexport_runtimes.coreml.names import Names
+
+        session = self._session(artifact, function=function, rounds=rounds)
+        names = Names(session.metadata)
+        return names.to_caller(session.run(names.to_program(inputs)))
 
     def benchmark(
         self, artifact: Path, inputs: Mapping[str, NDArray[Any]], *, runs: int, threads: int
@@ -100,9 +103,12 @@ class CoreML:
         """
         if runs < 1 or threads < 1:
             raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        from kexport_runtimes.coreml.names import Names
+
         session = self._session(artifact, function=None, rounds=True, threads=threads)
-        session.time(inputs, _WARM_UP)
-        seconds = session.time(inputs, runs)
+        given = Names(session.metadata).to_program(inputs)
+        session.time(given, _WARM_UP)
+        seconds = session.time(given, runs)
         return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
 
     def _session(self, artifact: Path, *, function: str | None, rounds: bool, threads: int = 1) -> Any:

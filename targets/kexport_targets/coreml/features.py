@@ -14,23 +14,28 @@ from kexport_targets.coreml.write import Description, Feature
 #: The largest length of an open dimension of which nobody said more: Core ML wants to know one.
 MOST: Final = 4096
 
-#: Metadata keys: names that the model has for inputs and outputs that had to be called otherwise, as JSON.
+#: The metadata's key of names that the model has for inputs and outputs that had to be called otherwise: a JSON object of two,
+#: ``inputs`` and ``outputs``, each of the model's names by the program's.
 NAMES: Final = "kexport.names"
 
 
 def description(graph: Graph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Description:
     """The description of a program with these inputs and outputs."""
     names = {
-        tensor.name: name
-        for tensor, name in zip((*inputs, *outputs), (*graph.input_names, *graph.output_names), strict=True)
-        if tensor.name != name
+        "inputs": _renamed(inputs, graph.input_names),
+        "outputs": _renamed(outputs, graph.output_names),
     }
     metadata = {"kexport": version("kexport")}
-    if names:
+    if any(names.values()):
         metadata[NAMES] = json.dumps(names, sort_keys=True, ensure_ascii=False)
     return Description(
         [_input(tensor) for tensor in inputs], [_output(tensor) for tensor in outputs], metadata=metadata
     )
+
+
+def _renamed(tensors: Sequence[Tensor], names: Sequence[str]) -> dict[str, str]:
+    pairs = zip(tensors, names, strict=True)
+    return {tensor.name: name for tensor, name in pairs if tensor.name != name}
 
 
 def _input(tensor: Tensor) -> Feature:

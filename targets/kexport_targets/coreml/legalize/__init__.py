@@ -29,6 +29,7 @@ from kexport_targets.coreml.legalize import (  # registers
     arithmetic,
     dtypes,
     moving,
+    ranks,
     windows,
 )
 from kexport_targets.coreml.legalize.boundary import boundary
@@ -104,5 +105,6 @@ __all__ = [
     "dtypes",
     "legalize",
     "moving",
+    "ranks",
     "windows",
 ]

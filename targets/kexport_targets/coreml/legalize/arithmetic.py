@@ -104,12 +104,3 @@ def bitcast(node: Node, rewriter: Rewriter) -> Value | None:
         f"Layer {node.origin!r}: Core ML has no operation that takes the bits of {node.input(0).dtype} for {node.output.dtype}.",
         hint="Leave it out of the model, or export to TF Lite.",
     )
-
-
-@legalizes("hash_bucket", "cross_hash")
-def hashes(node: Node, rewriter: Rewriter) -> Value | None:
-    """64 bits are needed."""
-    raise UnsupportedOpError(
-        f"Layer {node.origin!r}: hashes are computed in 64 bits, and integers of Core ML have 32.",
-        hint="Hash before the model and give it the indices, or export to ONNX.",
-    )

@@ -23,6 +23,8 @@ _LEAVES: Final = frozenset(
     ]
 )  # fmt: skip
 
+_HASHES: Final = ("hash_bucket", "cross_hash")
+
 _LIMITS: Final = np.iinfo(np.int32)
 
 #: What stands for "no limit" in 64 bits, and in 32.
@@ -43,13 +45,21 @@ def integers_in_int32(graph: Graph) -> bool:
         a = mod(b, 256)
 
     Raises:
-        UnsupportedOpError: a constant is larger.
+        UnsupportedOpError: a constant is larger, or there are hashes, which are of 64 bits.
     """
     return _apply(graph)
 
 
 def _apply(graph: Graph) -> bool:
-    changed = any(_apply(body) for node in graph.nodes for body in bodies(node.attrs))
+    changed = False
+    for node in graph.nodes:
+        if node.op in _HASHES:
+            raise UnsupportedOpError(
+                f"Layer {node.origin!r}: hashes are computed in 64 bits, and integers of Core ML have 32.",
+                hint="Hash before the model and give it the indices, or export to ONNX.",
+            )
+        for body in bodies(node.attrs):
+            changed = _apply(body) or changed
     others = [value for value in _values(graph) if value.dtype in _OTHERS]
     if not others:
         return changed

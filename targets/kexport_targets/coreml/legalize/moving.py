@@ -6,6 +6,7 @@ import numpy as np
 
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Node, Value, dims, dtypes
+from kexport.ir.ops.elementwise import broadcast_shapes
 from kexport.passes import Rewriter
 from kexport.passes.rewrites.kernel_dtypes import cast
 from kexport_targets.coreml.emit.shape import whole_factors
@@ -182,3 +183,14 @@ def batched_gather_before_ios16(node: Node, rewriter: Rewriter) -> Value | None:
         *range(batch + len(own) + between, made.rank),
     )
     return b.op("transpose", made, perm=back)
+
+
+@legalizes("select")
+def as_wide_as_the_condition(node: Node, rewriter: Rewriter) -> Value | None:
+    """The result of ``select`` has the shape of its two values together: where the condition is wider, one of them is spread out."""
+    _, yes, no = (node.input(index) for index in range(3))
+    shape = node.output.shape
+    if broadcast_shapes(yes.shape, no.shape) == shape:
+        return None
+    b = rewriter.builder
+    return b.op("select", node.input(0), b.op("broadcast_to", yes, shape=shape), no)
