@@ -12,6 +12,7 @@ COMMANDS = {
     "inspect": "Show a model's layers, shapes and origin, and what it can be exported to.",
     "record": "Write golden vectors: inputs, and what the model's own Keras computes on them.",
     "verify": "Run the artifacts of an export folder again and compare.",
+    "serve": "Serve a web bundle on this machine, with the headers that threads need.",
     "smoke": "Ask a running TF Serving for what an export computes, compare, and measure its latency.",
     "targets": "List the targets, their options and their runtimes.",
     "layers": "List the Keras layers that can be exported.",

@@ -111,6 +111,12 @@ export class KexportModel extends EventTarget {
     return this.description.preprocessing;
   }
 
+  /** The inputs of the golden sample; null where the bundle has none. */
+  get goldenInputs(): Record<string, Tensor> | null {
+    const { sample } = this;
+    return sample && joined(this.inputs, [sample.inputs], this.inputs[0]?.shape[0] ?? 1);
+  }
+
   /** What computes now. */
   get accelerator(): Accelerator {
     return this.ready.accelerator;

@@ -1,27 +1,119 @@
-/** The page of a bundle. */
+/** The page of a bundle, made from its model. */
 
+import type { InputArray } from "../arrays";
 import type * as Kexport from "../index";
+import type { KexportModel } from "../model";
+import { h, msText, section } from "./dom";
+import { ImageInput } from "./image-input";
+import { LayerView } from "./layers";
+import { numbersInput } from "./numbers-input";
+import type { InputPanel, OnChange } from "./panel";
+import { imageShape } from "./preprocess";
+import { results } from "./results";
+import { Accelerators, Download, badge, failure } from "./status";
 
-const { KexportModel } = (globalThis as unknown as { kexport: typeof Kexport }).kexport;
+const { KexportModel: Model, InlineBundle } = (globalThis as unknown as { kexport: typeof Kexport }).kexport;
+
+const main = document.querySelector("main") as HTMLElement;
+
+/** The ways to give the inputs, one a port. */
+function panelsOf(model: KexportModel, onChange: OnChange): InputPanel[] {
+  const generates = model.outputs.some((port) => imageShape(port.shape));
+  return model.inputs.map((port) => {
+    const preprocessing = model.preprocessing?.input === port.name ? model.preprocessing : null;
+    const image = imageShape(port.shape, preprocessing?.layout);
+    return image ? new ImageInput(port, image, preprocessing, onChange) : numbersInput(port, onChange, generates);
+  });
+}
+
+/** Predicts whenever an input changes; while one prediction runs, only the newest input waits. */
+class Player {
+  readonly output = h("div", { id: "output", aria: { live: "polite" } });
+  readonly time = h("p", { id: "time", className: "hint" });
+  private running = false;
+  private again = false;
+
+  constructor(
+    private readonly model: KexportModel,
+    private readonly inputs: () => Record<string, InputArray>,
+    private readonly after: () => Promise<void>,
+  ) {}
+
+  readonly play = async (): Promise<void> => {
+    this.again = true;
+    if (this.running) {
+      return;
+    }
+    this.running = true;
+    while (this.again) {
+      this.again = false;
+      try {
+        const outputs = await this.model.predict(this.inputs());
+        this.output.replaceChildren(...results(this.model, outputs));
+        this.time.textContent = `Computed in ${msText(this.model.timings.predict)}.`;
+        await this.after();
+      } catch (error) {
+        this.output.replaceChildren(failure(error));
+        this.time.textContent = "";
+      }
+    }
+    this.running = false;
+  };
+}
+
+function build(model: KexportModel): void {
+  const inputs = (): Record<string, InputArray> => Object.fromEntries(panels.map((panel) => [panel.port.name, panel.value()]));
+  const channelsFirst = model.preprocessing?.layout === "channels_first";
+  const layers = model.layers.length ? new LayerView(model, inputs, channelsFirst) : null;
+  const player = new Player(model, inputs, async () => layers?.refresh());
+  const panels = panelsOf(model, () => void player.play());
+  const status = h("div", { id: "status" }, badge(model));
+  const accelerators = new Accelerators(model, Model.accelerators(), () => {
+    status.replaceChildren(badge(model));
+    void player.play();
+  });
+  const sample = model.goldenInputs;
+  const showSample = (): void => {
+    for (const panel of panels) {
+      const value = sample?.[panel.port.name];
+      if (value) {
+        panel.show(value.data);
+      }
+    }
+    void player.play();
+  };
+  main.replaceChildren(
+    h("header", {}, h("h1", {}, model.name), status),
+    h(
+      "div",
+      { className: "split" },
+      section("input", "Input", ...panels.map((panel) => panel.element), sample && h("button", { type: "button", id: "sample", onclick: showSample }, "Golden sample")),
+      section("result", "Output", player.output, player.time),
+    ),
+    ...(layers ? [layers.element] : []),
+    accelerators.element,
+  );
+  layers?.start();
+  showSample();
+}
 
 async function start(): Promise<void> {
-  const main = document.querySelector("main") as HTMLElement;
-  const badge = document.createElement("p");
-  badge.id = "badge";
-  badge.setAttribute("role", "status");
-  main.append(badge);
+  const download = new Download();
+  main.replaceChildren(h("h1", {}, document.title), download.element);
   try {
-    const model = await KexportModel.load("model.json");
-    (globalThis as unknown as { model: Kexport.KexportModel }).model = model;
-    badge.dataset.status = model.check.status;
-    badge.textContent = `${model.check.status} on ${model.accelerator}`;
+    const bundle = InlineBundle.isIn(document) ? new InlineBundle(document) : "model.json";
+    const model = await Model.load(bundle, { onDownload: ({ file, loaded, total }) => download.show(file, loaded, total) });
+    (globalThis as unknown as { model: KexportModel }).model = model;
+    build(model);
   } catch (error) {
-    badge.dataset.status = "failed";
-    badge.textContent = String(error);
+    main.replaceChildren(h("h1", {}, document.title), failure(error));
   }
   if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
-    navigator.serviceWorker.register("sw.js").catch(() => {});
+    navigator.serviceWorker.register("sw.js").catch(() => {}); // offline use is lost, nothing else
   }
 }
 
-void start();
+// What only borrows the page's runtime (a test harness) asks for `?idle`.
+if (!location.search.includes("idle")) {
+  void start();
+}

@@ -1,0 +1,121 @@
+/** Whether the bundle computes right here, on what, and the switch between accelerators. */
+
+import type { Accelerator } from "../engine/session";
+import { messageOf } from "../errors";
+import type { KexportModel } from "../model";
+import { bytesText, h, msText, section } from "./dom";
+
+export const TITLES: Record<Accelerator, string> = {
+  webgpu: "GPU (WebGPU)",
+  "wasm-threads": "CPU, threads",
+  wasm: "CPU, one thread",
+};
+
+/** A line that says how far the bundle has come in. */
+export class Download {
+  private readonly bar = h("progress", { max: 1, value: 0, aria: { label: "Download" } });
+  private readonly text = h("span");
+  readonly element = h("p", { id: "download", role: "status" }, this.bar, " ", this.text);
+  private readonly files = new Map<string, { loaded: number; total: number }>();
+
+  show(file: string, loaded: number, total: number): void {
+    this.files.set(file, { loaded, total });
+    const all = [...this.files.values()];
+    const [done, whole] = [all.reduce((sum, one) => sum + one.loaded, 0), all.reduce((sum, one) => sum + one.total, 0)];
+    this.bar.value = whole ? done / whole : 0;
+    this.text.textContent = `${bytesText(done)} of ${bytesText(whole)}`;
+  }
+}
+
+/** The badge: green where the golden sample came out right. */
+export function badge(model: KexportModel): HTMLElement {
+  const { status, reference, outputs, tolerance } = model.check;
+  const worst = Math.max(0, ...outputs.map((one) => one.relativeError));
+  const text =
+    status === "right"
+      ? `Verified here: the golden sample comes out as in ${reference}, to ${worst.toExponential(1)} of the output's range (${tolerance} is allowed).`
+      : "Not verified: this bundle was exported without a reference.";
+  return h("p", { id: "badge", data: { status }, role: "status" }, h("span", { className: "mark", aria: { hidden: "true" } }, status === "right" ? "✓" : "?"), " ", text);
+}
+
+/** What can't be loaded, or computes wrong: the error, and no numbers. */
+export function failure(error: unknown): HTMLElement {
+  return h("p", { id: "badge", data: { status: "failed" }, role: "alert" }, h("span", { className: "mark", aria: { hidden: "true" } }, "✗"), " ", messageOf(error));
+}
+
+/** Choose what computes, and measure it. */
+export class Accelerators {
+  readonly element: HTMLElement;
+  private readonly message = h("p", { className: "hint", role: "status" });
+  private readonly cells = new Map<Accelerator, HTMLElement>();
+  private readonly choices = new Map<Accelerator, HTMLInputElement>();
+
+  constructor(
+    private readonly model: KexportModel,
+    private readonly offered: readonly Accelerator[],
+    private readonly onChange: () => void,
+  ) {
+    const rows = offered.map((accelerator) => this.row(accelerator));
+    const all = h("button", { type: "button", id: "measure", onclick: () => void this.measure(all) }, "Measure all");
+    this.element = section(
+      "accelerators",
+      "Computed on",
+      h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What computes"), h("th", { scope: "col" }, "A prediction takes"))), h("tbody", {}, ...rows)),
+      all,
+      this.message,
+    );
+    this.refresh();
+  }
+
+  /** Mark what computes now, and what it takes. */
+  refresh(): void {
+    for (const [accelerator, choice] of this.choices) {
+      choice.checked = accelerator === this.model.accelerator;
+    }
+    for (const { accelerator, problem } of this.model.attempts) {
+      const cell = this.cells.get(accelerator);
+      if (cell && problem) {
+        cell.textContent = `not used: ${problem}`;
+      }
+    }
+    const { threads, version } = this.model.engine;
+    this.message.textContent = `${version}${threads > 1 ? `, ${threads} threads` : ""}; loaded in ${msText(this.model.timings.download)}, compiled in ${msText(this.model.timings.compile)}.`;
+  }
+
+  private row(accelerator: Accelerator): HTMLElement {
+    const choice = h("input", { type: "radio", name: "accelerator", id: `use-${accelerator}`, value: accelerator, onchange: () => void this.use(accelerator) });
+    const cell = h("td", { data: { time: accelerator } }, "–");
+    this.choices.set(accelerator, choice);
+    this.cells.set(accelerator, cell);
+    return h("tr", {}, h("td", {}, choice, h("label", { htmlFor: choice.id }, TITLES[accelerator])), cell);
+  }
+
+  private async use(accelerator: Accelerator): Promise<void> {
+    this.message.textContent = `Preparing ${TITLES[accelerator]} …`;
+    try {
+      await this.model.use(accelerator);
+    } catch {
+      // The table says why.
+    }
+    this.refresh();
+    this.onChange();
+  }
+
+  private async measure(button: HTMLButtonElement): Promise<void> {
+    button.disabled = true;
+    const before = this.model.accelerator;
+    for (const accelerator of this.offered) {
+      const cell = this.cells.get(accelerator) as HTMLElement;
+      try {
+        await this.model.use(accelerator);
+        const times = (await this.model.benchmark(25)).slice(5).sort((a, b) => a - b);
+        cell.textContent = msText(times[Math.floor(times.length / 2)] as number);
+      } catch (error) {
+        cell.textContent = `not used: ${messageOf(error)}`;
+      }
+    }
+    await this.model.use(before);
+    this.refresh();
+    button.disabled = false;
+  }
+}
