@@ -118,7 +118,7 @@ def encoder(words: int = 128, width: int = 256, heads: int = 4, blocks: int = 4)
     for _ in range(blocks):
         attended = layers.MultiHeadAttention(heads, width // heads)(x, x)
         x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, attended]))
-        wide = layers.Dense(4 * width, activation="gelu")(x)
+        wide = layers.Dense(4 * width, activation="relu")(x)
         x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, layers.Dense(width)(wide)]))
     pooled = layers.GlobalAveragePooling1D()(x)
     return keras.Model(inputs, layers.Dense(4, activation="softmax")(pooled))

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 
 from kexport.ir import Builder, TensorType, Value, dims
 from kexport_runtimes.onnxruntime import RUNTIME
-from kexport_targets.onnx import TARGET
 from support.graphs import Body, graph_of
+from targets.onnx import complete
 
 BATCH = dims.symbol("batch")
 
 
 def emitted(folder: Path, inputs: dict[str, TensorType], body: Body) -> Path:
-    options = {"opset": None, "float16": False}
-    return folder / TARGET.emit(TARGET.legalize(graph_of(inputs, body), options), folder, options).main
+    return complete.emitted(graph_of(inputs, body), folder).main
 
 
 def two(b: Builder, z: Value, a: Value) -> dict[str, Value]:
@@ -79,3 +79,52 @@ def test_benchmark(model: Path) -> None:
 def test_it_is_there() -> None:
     assert RUNTIME.available() is None
     assert RUNTIME.version().startswith("onnxruntime 1.")
+
+
+def _with_data(folder: Path, location: str, **fields: str) -> Path:
+    """x + w, whose four floats stand at ``location``."""
+    weight = onnx.TensorProto(name="w", data_type=1, dims=(4,), data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in {"location": location, "offset": "0", "length": "16", **fields}.items():
+        weight.external_data.add(key=key, value=value)
+    ports = [onnx.helper.make_tensor_value_info(name, 1, (4,)) for name in "xy"]
+    node = onnx.helper.make_node("Add", ["x", "w"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ports[:1], ports[1:], [weight])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    path = folder / "model.onnx"
+    path.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    "where", ["../beside.bin", "{}/beside.bin", "link.bin", "none.bin", "*/_ORT_MEM_ADDR_/*"]
+)
+def test_weights_outside_the_folder_are_not_read(
+    where: str, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "beside.bin").write_bytes(bytes(4096))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "link.bin").symlink_to(tmp_path / "beside.bin")
+    path = _with_data(folder, where.format(tmp_path))
+    with pytest.raises(RuntimeError, match=r"model\.onnx can't be loaded"):
+        RUNTIME.run(path, {"x": np.zeros(4, np.float32)})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("fields", [{"offset": "4096"}, {"offset": "-5"}, {"length": "8"}])
+def test_weights_that_are_not_where_the_file_says(fields: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "in.bin").write_bytes(bytes(64))
+    path = _with_data(tmp_path, "in.bin", **fields)
+    with pytest.raises(RuntimeError, match=r"model\.onnx can't be loaded"):
+        RUNTIME.run(path, {"x": np.zeros(4, np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("m.onnx", b""), ("m.onnx", bytes(range(256)) * 9), ("m.ort", b"\x10\0\0\0ORTM" + bytes(range(256)))],
+)
+def test_files_that_are_none(name: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(RuntimeError, match="can't be loaded"):
+        RUNTIME.run(path, {"x": np.zeros(4, np.float32)})

@@ -3,6 +3,7 @@
 One pass a file; targets choose, parametrise and order them.
 """
 
+from kexport.passes.bias_before_reshape import bias_before_reshape
 from kexport.passes.channels_first_ports import channels_first_ports
 from kexport.passes.common_subexpressions import common_subexpressions
 from kexport.passes.constant_folding import constant_folding
@@ -32,6 +33,7 @@ __all__ = [
     "Rewriter",
     "Rule",
     "as_pass",
+    "bias_before_reshape",
     "channels_first_ports",
     "common_subexpressions",
     "constant_folding",

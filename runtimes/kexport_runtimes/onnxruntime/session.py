@@ -20,8 +20,8 @@ _DTYPES = {
     "tensor(bfloat16)": "bfloat16",
 }
 
-#: What only says that things go their usual way is not shown.
-_ERRORS_ONLY = 3
+#: Errors are raised; the engine need not print them as well.
+_FATAL_ONLY = 4
 
 
 class Session:
@@ -35,7 +35,7 @@ class Session:
         self._artifact = artifact
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         with self._blaming("can't be loaded"):
             self._session = onnxruntime.InferenceSession(
                 str(artifact), options, providers=["CPUExecutionProvider"]

@@ -15,8 +15,10 @@ import onnxruntime
 from onnxruntime.tools.ort_format_model import OperatorTypeUsageManager, OrtFormatModelProcessor
 
 from kexport.errors import UnsupportedOpError
+from kexport_targets.onnx.ort_head import with_head_in_order
 
-_ERRORS_ONLY = 3
+#: Errors are raised; it need not print them as well.
+_FATAL_ONLY = 4
 
 _FOR_ONE_PROCESSOR = ["NchwcTransformer"]
 
@@ -29,7 +31,7 @@ def write_ort(model: Path, out: Path) -> None:
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = 1
     options.optimized_model_filepath = str(out)
     options.add_session_config_entry("session.save_model_format", "ORT")
@@ -42,6 +44,7 @@ def write_ort(model: Path, out: Path) -> None:
             f"ONNX Runtime {onnxruntime.__version__} can't write the model as .ort: {str(error).strip()}",
             hint="Export it without --ort.",
         ) from error
+    out.write_bytes(with_head_in_order(bytearray(out.read_bytes())))
 
 
 def required_operators(model: Path) -> str:

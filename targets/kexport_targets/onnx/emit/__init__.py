@@ -15,7 +15,7 @@ def needed_opset(graph: Graph) -> int:
         for inner in (graph, *(body for node in graph.nodes for body in bodies(node.attrs)))
         for node in inner.nodes
     ]
-    return 18 if any(node.op in elementwise.BITWISE for node in nodes) else 0
+    return max((elementwise.SINCE.get(node.op, 0) for node in nodes), default=0)
 
 
 def emit_graph(graph: Graph, *, opset: int) -> Body:

@@ -61,6 +61,9 @@ SAME = {
 
 BITWISE = {"bitwise_and": "BitwiseAnd", "bitwise_or": "BitwiseOr", "bitwise_xor": "BitwiseXor"}
 
+#: Ops that no rewrite makes others of, and the first operator set that has them.
+SINCE = {**dict.fromkeys(BITWISE, 18), "bitcast": 26}
+
 
 @emits(*SAME)
 def same(e: Emitter, node: Node) -> None:
@@ -71,7 +74,7 @@ def same(e: Emitter, node: Node) -> None:
 @emits(*BITWISE)
 def bitwise(e: Emitter, node: Node) -> None:
     """Bitwise operators, since opset 18."""
-    e.require(18, "bitwise arithmetic")
+    e.require(SINCE[node.op], "bitwise arithmetic")
     e.op(BITWISE[node.op], node.inputs, node.outputs)
 
 
@@ -119,8 +122,15 @@ def elu(e: Emitter, node: Node) -> None:
 
 @emits("gelu")
 def gelu(e: Emitter, node: Node) -> None:
-    """Gelu (legalization leaves it where the opset has it)."""
-    e.op("Gelu", node.inputs, node.outputs, approximate="tanh" if node.attrs["approximate"] else "none")
+    """Gelu, since opset 20. Before, ``x * (erf(x / sqrt(2)) + 1) * 0.5`` just as ONNX Runtime knows it and makes one kernel of it
+    (core/optimizer/gelu_fusion.cc, 1.17); the approximation is spelled out by legalization there."""
+    x = node.input(0)
+    if e.opset >= 20:
+        e.op("Gelu", [x], node.outputs, approximate="tanh" if node.attrs["approximate"] else "none")
+        return
+    error = e.op("Erf", [e.op("Div", [x, e.scalar(math.sqrt(2), x.dtype)])])
+    weighted = e.op("Mul", [x, e.op("Add", [error, e.scalar(1.0, x.dtype)])])
+    e.op("Mul", [weighted, e.scalar(0.5, x.dtype)], node.outputs)
 
 
 @emits("hard_swish")
@@ -144,6 +154,13 @@ def softmax(e: Emitter, node: Node) -> None:
 def cast(e: Emitter, node: Node) -> None:
     """Cast, which truncates floats toward zero."""
     e.op("Cast", node.inputs, node.outputs, to=schema.TENSOR_TYPES[node.output.dtype])
+
+
+@emits("bitcast")
+def bitcast(e: Emitter, node: Node) -> None:
+    """BitCast, since opset 26."""
+    e.require(SINCE[node.op], "reading bits as another dtype")
+    e.op("BitCast", node.inputs, node.outputs, to=schema.TENSOR_TYPES[node.output.dtype])
 
 
 @emits("mod")

@@ -7,6 +7,7 @@ from kexport.ir.ops.loop import bodies
 from kexport.passes import (
     Pass,
     Rewriter,
+    bias_before_reshape,
     channels_first_ports,
     common_subexpressions,
     constant_folding,
@@ -38,14 +39,14 @@ onnx_rewrites = TABLE.as_pass()
 
 
 def _for_opset(opset: int) -> Pass:
-    """Functions that only later operator sets have, in the operators of this one."""
+    """Functions that only later operator sets have, or have otherwise, in the operators of this one."""
 
     def rule(node: Node, rewriter: Rewriter) -> list[Value] | None:
-        if node.op == "gelu" and opset < 20:
+        if node.op == "gelu" and node.attrs["approximate"] and opset < 20:
             return [spelled_out.gelu(node, rewriter)]
         if node.op == "hard_swish" and opset < 14:
             return [spelled_out.hard_swish(node, rewriter)]
-        if node.op == "layer_norm" and (opset < 17 or not is_native(node)):
+        if node.op == "layer_norm" and not is_native(node):
             return [layer_norm(node, rewriter)]
         return None
 
@@ -61,6 +62,7 @@ def _pipeline(opset: int, *ports: Pass) -> tuple[Pass, ...]:
         expand_recurrent(recurrent.is_native),
         constant_folding,
         simplify,
+        bias_before_reshape,
         *ports,
         layout("channels_first"),
         fixpoint(simplify, constant_folding, fuse_pad(PADDING), fold_scale_shift),
