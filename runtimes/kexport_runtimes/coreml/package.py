@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kexport_runtimes.coreml.description import Description, read_description
 from kexport_runtimes.coreml.errors import PackageError
+from kexport_runtimes.coreml.paths import within
 from kexport_runtimes.coreml.program import Program
 from kexport_runtimes.coreml.program_reader import read_program
 from kexport_runtimes.coreml.weights import WeightFiles
@@ -77,19 +77,7 @@ def _root_model(folder: Path) -> Path:
         relative = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
     except (KeyError, TypeError) as error:
         raise PackageError(f"{manifest} names the root model and its path. It lacks: {error}") from error
-    return _inside(folder / "Data", relative)
-
-
-def _inside(folder: Path, relative: Any) -> Path:
-    if not isinstance(relative, str):
-        raise PackageError(f"Paths in Manifest.json are text. Received: {relative!r}")
-    try:
-        path = (folder / relative).resolve()
-    except (OSError, ValueError) as error:
-        raise PackageError(f"A path in Manifest.json can't be followed: {error}") from error
-    if not path.is_relative_to(folder.resolve()):
-        raise PackageError(f"Paths in Manifest.json stay within the package. Received: {relative!r}")
-    return path
+    return within(folder / "Data", relative)
 
 
 def _read(path: Path, limit: int) -> bytes:

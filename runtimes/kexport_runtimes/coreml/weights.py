@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kexport_runtimes.coreml import dtypes
 from kexport_runtimes.coreml.errors import PackageError
+from kexport_runtimes.coreml.paths import within
 from kexport_runtimes.coreml.program import Blob, TensorType
 
 #: How a program spells the folder of the .mlmodel, which its paths are relative to.
@@ -35,7 +36,7 @@ class WeightFiles:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve()
+        self._folder = folder
         self._files: dict[str, memoryview] = {}
 
     def read(self, blob: Blob, of: TensorType) -> NDArray[Any]:
@@ -80,9 +81,7 @@ class WeightFiles:
     def _open(self, name: str) -> memoryview:
         if not name.startswith(_ROOT):
             raise PackageError(f"Weight files are named {_ROOT}…. Received: {name!r}")
-        path = (self._folder / name.removeprefix(_ROOT)).resolve()
-        if not path.is_relative_to(self._folder):
-            raise PackageError(f"Weight files lie within the package. Received: {name!r}")
+        path = within(self._folder, name.removeprefix(_ROOT))
         try:
             with path.open("rb") as file:
                 data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
