@@ -16,7 +16,7 @@ from kexport.passes.floats_in_float32 import floats_in_float32
 from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
 from kexport.passes.fuse_pad import fuse_pad
-from kexport.passes.hashes import expand_crossings, expand_hashes
+from kexport.passes.hashes import expand_crossings, expand_hashes, expand_hashes_in_int32
 from kexport.passes.infrastructure import Pass, Property, as_pass, fixpoint, run_pass, run_passes
 from kexport.passes.layout import layout
 from kexport.passes.lift_1d import lift_1d
@@ -41,6 +41,7 @@ __all__ = [
     "dead_code",
     "expand_crossings",
     "expand_hashes",
+    "expand_hashes_in_int32",
     "expand_lookups",
     "expand_quantization",
     "expand_recurrent",

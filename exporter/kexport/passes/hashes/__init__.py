@@ -8,7 +8,7 @@ from kexport.ir import Builder, Graph, Node, Value, dims
 from kexport.passes.hashes.crossing import crossed
 from kexport.passes.hashes.decimals import decimals
 from kexport.passes.hashes.farmhash import fingerprints
-from kexport.passes.hashes.limbs import modulo
+from kexport.passes.hashes.limbs import MOST_IN_INT32, modulo, modulo_in_int32
 from kexport.passes.hashes.siphash import strong_hashes
 from kexport.passes.infrastructure import Pass, Property
 from kexport.passes.rewriting import Rewriter
@@ -17,13 +17,31 @@ from kexport.passes.rewriting import Rewriter
 def _expanded(node: Node, rewriter: Rewriter) -> Sequence[Value]:
     b, shape = rewriter.builder, node.output.shape
     columns = [_flat(b, value) for value in node.inputs if value is not None]
-    if node.op == "cross_hash":
-        hashes = crossed(b, columns)
-    else:
-        text = decimals(b, columns[0])
-        key = node.attrs["key"]
-        hashes = fingerprints(b, text) if key is None else strong_hashes(b, text, key)
+    hashes = _hashes(node, b, columns)
     return [b.op("reshape", modulo(b, hashes, node.attrs["buckets"]), shape=shape)]
+
+
+def _hashes(node: Node, b: Builder, columns: Sequence[Value]) -> Value:
+    """Limbs (N, 4) of the hashes of N rows."""
+    if node.op == "cross_hash":
+        return crossed(b, columns)
+    text, key = decimals(b, columns[0]), node.attrs["key"]
+    return fingerprints(b, text) if key is None else strong_hashes(b, text, key)
+
+
+def _in_int32(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+    buckets = int(node.attrs.get("buckets", 0))
+    if node.op not in ("hash_bucket", "cross_hash") or buckets > MOST_IN_INT32:
+        return None
+    b = rewriter.builder
+    columns = [_narrow(b, _flat(b, value)) for value in node.inputs if value is not None]
+    hashes = _hashes(node, b, columns)
+    found = b.op("reshape", modulo_in_int32(b, hashes, buckets), shape=node.output.shape)
+    return [b.op("cast", found, dtype="int64")]
+
+
+def _narrow(b: Builder, x: Value) -> Value:
+    return x if x.dtype == "int32" else b.op("cast", x, dtype="int32")
 
 
 def _flat(b: Builder, x: Value) -> Value:
@@ -54,3 +72,6 @@ expand_hashes = _expanding("expand_hashes", "hash_bucket", "cross_hash")
 
 #: The same of combined hashes alone, for targets with hash functions.
 expand_crossings = _expanding("expand_crossings", "cross_hash")
+
+#: The same of integers that int32 holds, in int32 alone; more than 2**30 buckets are left as they are.
+expand_hashes_in_int32 = Pass("expand_hashes_in_int32", lambda graph: Rewriter(graph).run(_in_int32))

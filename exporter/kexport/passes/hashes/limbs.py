@@ -16,6 +16,9 @@ LIMBS = 4
 BITS = 16
 _RADIX = 1 << BITS
 
+MOST_IN_INT32 = 1 << 30
+"""The largest divisor of :func:`modulo_in_int32`."""
+
 
 def limbs_of(number: int) -> list[int]:
     """The limbs of ``number`` mod 2**64."""
@@ -125,6 +128,28 @@ def modulo(b: Builder, x: Value, divisor: int) -> Value:
     for limb in (*rest[-2::-1], low):
         result = b.op("mod", b.op("add", b.op("mul", result, radix), limb), by)
     return b.op("squeeze", result, axes=(x.rank - 1,))
+
+
+def modulo_in_int32(b: Builder, x: Value, divisor: int) -> Value:
+    """The same in int32, of a divisor of at most :data:`MOST_IN_INT32`: digits of as many bits as leave every step below 2**31."""
+    bits = next(width for width in (16, 8, 4, 2, 1) if divisor << width <= 1 << 31)
+    by, radix = int32(b, divisor), int32(b, 1 << bits)
+    result: Value | None = None
+    for limb in reversed(b.ops("split", x, axis=x.rank - 1, sizes=(1,) * LIMBS)):
+        for place in range(BITS - bits, -1, -bits):
+            digit = b.op("mod", b.op("right_shift", limb, int32(b, place)), radix)
+            ahead = digit if result is None else b.op("add", b.op("mul", result, radix), digit)
+            result = b.op("mod", ahead, by)
+    assert result is not None
+    return b.op("squeeze", result, axes=(x.rank - 1,))
+
+
+def from_int32(b: Builder, x: Value) -> Value:
+    """Integers (N,) of int32 as limbs (N, 4), negative ones in two's complement: the two upper limbs are the sign."""
+    column = b.op("expand_dims", x, axes=(1,))
+    upper = b.op("right_shift", column, int32(b, BITS))
+    sign = b.op("right_shift", upper, int32(b, BITS))
+    return b.op("mod", b.op("concat", column, upper, sign, sign, axis=1), int32(b, _RADIX))
 
 
 def from_integers(b: Builder, x: Value) -> Value:

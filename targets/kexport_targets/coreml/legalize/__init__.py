@@ -11,6 +11,7 @@ from kexport.passes import (
     constant_folding,
     crop_early,
     dead_code,
+    expand_hashes_in_int32,
     expand_lookups,
     expand_quantization,
     expand_recurrent,
@@ -60,6 +61,7 @@ def _for_version(version: int) -> Pass:
 
 def _pipeline(version: int) -> tuple[Pass, ...]:
     return (
+        expand_hashes_in_int32,
         expand_lookups,
         floats_in_float32(),
         expand_quantization,

@@ -45,7 +45,7 @@ def integers_in_int32(graph: Graph) -> bool:
         a = mod(b, 256)
 
     Raises:
-        UnsupportedOpError: a constant is larger, or there are hashes, which are of 64 bits.
+        UnsupportedOpError: a constant is larger, or there are hashes in more buckets.
     """
     return _apply(graph)
 
@@ -55,7 +55,8 @@ def _apply(graph: Graph) -> bool:
     for node in graph.nodes:
         if node.op in _HASHES:
             raise UnsupportedOpError(
-                f"Layer {node.origin!r}: hashes are computed in 64 bits, and integers of Core ML have 32.",
+                f"Layer {node.origin!r}: in integers of Core ML, which have 32 bits, there is room for 2**30 buckets. "
+                f"Received: {node.attrs['buckets']}",
                 hint="Hash before the model and give it the indices, or export to ONNX.",
             )
         for body in bodies(node.attrs):
@@ -129,7 +130,7 @@ def _narrowed(value: Value, graph: Graph) -> None:
             if clipped.size and (clipped.max() > _LIMITS.max or clipped.min() < _LIMITS.min):
                 raise UnsupportedOpError(
                     f"The model {graph.name!r}: the constant {name!r} holds {dtype} numbers that int32, the integers of Core ML, can't.",
-                    hint="Leave out the layer that needs them (Hashing does), or export to ONNX.",
+                    hint="Leave out the layer that needs them of it, or export to ONNX.",
                 )
             return np.asarray(clipped, np.int32)
 
