@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-CODES = {"bool": 1, "str": 2, "float16": 10, "float32": 11, "int8": 21, "int32": 23, "uint8": 31}
+CODES = {"bool": 1, "str": 2, "float16": 10, "float32": 11, "int8": 21, "int32": 23, "int64": 24, "uint8": 31}
 BLOBS = {"float16": 1, "float32": 2, "uint8": 3, "int8": 4}
 FEATURES = {"float32": 65568, "int32": 131104, "float16": 65552}
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kexport_runtimes.coreml.errors import ComputeError
 from kexport_runtimes.coreml.registry import Call
 
 Array = NDArray[Any]
@@ -38,6 +39,9 @@ def computed(
         op_type: ONNX's name of the operation.
         inputs: by the argument's name, in ONNX's order; None for an optional one that is not given, after which there is none.
         attributes: integers and lists of them.
+
+    Raises:
+        ComputeError: the arrays don't fit one another.
     """
     given = {name: array for name, array in inputs.items() if array is not None}
     if (
@@ -47,6 +51,19 @@ def computed(
     ):
         return None
     key = (op_type, tuple((name, tuple(np.atleast_1d(value))) for name, value in attributes.items()))
+    try:
+        return _run(call, key, op_type, given, attributes)
+    except Exception as error:  # the engine's exceptions have no class of their own
+        raise ComputeError(f"can't be computed: {error}") from error
+
+
+def _run(
+    call: Call,
+    key: Any,
+    op_type: str,
+    given: Mapping[str, Array],
+    attributes: Mapping[str, int | Sequence[int]],
+) -> Array:
     if key not in call.memo:
         fixed = {name: array for name, array in given.items() if name in call.constants}
         ranks = {name: array.ndim for name, array in given.items() if name not in fixed}
