@@ -11,7 +11,7 @@ import pytest
 
 import kexport
 from kexport.errors import UsageError
-from kexport.ir import Builder, TensorType, Value, dims
+from kexport.ir import Builder, Constant, TensorType, Value, dims
 from kexport_runtimes.onnxruntime import RUNTIME
 from kexport_targets.onnx import schema, writer
 from support import tiny
@@ -103,6 +103,32 @@ def test_weights_beside_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     onnx.checker.check_model(str(path), full_check=True)
     x = np.ones((2, 64), np.float32)
     np.testing.assert_allclose(RUNTIME.run(path, {"x": x})["y"], x @ kernel @ kernel.T, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_of_more_than_2_gb(tmp_path: Path) -> None:
+    """Its weights are read one at a time, stand beside the file, and are mapped where they lie."""
+    rows, columns = 16_384, 13_000
+    scale = np.float32(2.0**-7)
+
+    def read(number: int) -> Constant:
+        def kernel() -> np.ndarray:
+            return np.full((rows, columns), scale * number, np.float32)
+
+        return Constant.lazy("float32", (rows, columns), kernel)
+
+    def body(b: Builder, x: Value) -> dict[str, Value]:
+        made = [b.op("dense", x, b.constant(read(number)), None) for number in (1, 2, 3)]
+        return {f"y{index}": b.op("reduce_mean", y, axes=(1,)) for index, y in enumerate(made)}
+
+    path = emitted(tmp_path, {"x": TensorType("float32", (BATCH, rows))}, body)
+    beside = path.with_name("model.onnx.data")
+    assert beside.stat().st_size > 2 << 30
+    assert path.stat().st_size < 10_000
+    onnx.checker.check_model(str(path), full_check=True)
+    outputs = RUNTIME.run(path, {"x": np.ones((1, rows), np.float32)})
+    for index in range(3):
+        np.testing.assert_allclose(outputs[f"y{index}"], [128.0 * (index + 1)], rtol=1e-6)
 
 
 def test_an_operator_set_that_is_none(tmp_path: Path) -> None:
