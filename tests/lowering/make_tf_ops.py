@@ -28,7 +28,7 @@ def main() -> None:
         wanted = letters(function)
         try:
             inputs = [
-                tf_keras.Input(SHAPES[a][0], dtype=SHAPES[a][1], name=a, batch_size=_batch(name))
+                tf_keras.Input(SHAPES[a][0], dtype=SHAPES[a][1], name=a, batch_size=batch_of(name))
                 for a in wanted
             ]
             outputs = tf.nest.flatten(function(tf, *inputs))
@@ -46,7 +46,7 @@ def main() -> None:
         sys.exit("These rows could not be built:\n" + "\n".join(failures))
 
 
-def _batch(name: str) -> int | None:
+def batch_of(name: str) -> int | None:
     """``unstack`` and ``concat`` with an array want to know the batch."""
     return 3 if name in ("unstack-x", "concat-constant") else None
 

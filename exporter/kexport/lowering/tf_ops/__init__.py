@@ -1,4 +1,5 @@
-"""TensorFlow's functions in Functional models of Keras 2: layers of the classes ``TFOpLambda`` and ``SlicingOpLambda``.
+"""TensorFlow's functions in Functional models of Keras 2: layers of the classes ``TFOpLambda`` and ``SlicingOpLambda``, and before
+TensorFlow 2.4 its raw operators, ``TensorFlowOpLayer``.
 
 ``tf.nn.relu(x)`` on a Keras tensor is a layer whose config names the function (``nn.relu``) and whose call holds its arguments.
 A family of functions a file; what computes the same as an operation of ``keras.ops`` is lowered by that one's rule.
@@ -11,6 +12,7 @@ from kexport.lowering.tf_ops import (  # registers
     indexing,
     linear,
     networks,
+    raw_ops,
     reductions,
     refused,
     shapes,
@@ -23,6 +25,7 @@ __all__ = [
     "indexing",
     "linear",
     "networks",
+    "raw_ops",
     "reductions",
     "refused",
     "shapes",

@@ -175,14 +175,21 @@ def refused_functions() -> dict[str, tuple[str, str]]:
 @lowers("TFOpLambda", "SlicingOpLambda")
 def lower_function(ctx: Context, *inputs: Value) -> list[Value]:
     """The function that the config names, on the call's arguments."""
-    function = str(ctx.arg("function"))
+    given = {key: value for key, value in ctx.kwargs.items() if key != "name"}
+    return call_function(ctx, str(ctx.arg("function")), ctx.args[0] if ctx.args else None, given)
+
+
+def call_function(ctx: Context, function: str, first: Any, given: Mapping[str, Any]) -> list[Value]:
+    """What TensorFlow's function of that name returns, for its first argument and the others by name.
+
+    Raises:
+        LoweringError: no rule is known for it.
+    """
     name = function.removeprefix("compat.v1.").removeprefix("compat.v2.")
     short = next((name.removeprefix(group) for group in _GROUPS if name.startswith(group)), name)
     rule = _RULES.get(name) or _RULES.get(short)
     if rule is None:
         raise _unknown(ctx, name, short)
-    first = ctx.args[0] if ctx.args else None
-    given = {key: value for key, value in ctx.kwargs.items() if key != "name"}
     made = rule(Call(ctx, name, first, given))
     results = [made] if isinstance(made, Value) else list(made)
     # What a function returns has no mask, even where it is its input unchanged.

@@ -238,6 +238,13 @@ def diagonals(call: Call) -> Value:
     """0 outside of a band around the diagonal; the diagonal of the last two dimensions, or its sum; one as a matrix."""
     x, name, b = call.x, call.name.rpartition(".")[2], call.ctx.b
     if name == "diag":
+        shifted = [item for item in ("k", "padding_value") if call.number(call.arg(item, default=0))]
+        if shifted or any(
+            call.number(call.arg(f"num_{side}", default=-1)) != -1 for side in ("rows", "cols")
+        ):
+            raise call.ctx.error(
+                "tf.linalg.diag is lowered to a square matrix with its diagonal in the middle"
+            )
         unit = b.constant(np.eye(length(call.ctx, x, x.rank - 1), dtype=bool), "bool", name="diagonal")
         return b.op("select", unit, b.op("expand_dims", x, axes=(x.rank,)), b.scalar(0, x))
     if name == "band_part":
