@@ -381,6 +381,13 @@ def test_weights_whose_sum_is_another_are_damaged(tmp_path: Path) -> None:
         load(path)
 
 
+def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
+    members = {"config.json": json.dumps(CONFIG).encode(), "model.weights.npz": b"PK"}
+    with pytest.raises(ModelReadError, match="Python pickles") as caught:
+        load(write_keras(tmp_path / "model.keras", members))
+    assert "save it again" in str(caught.value.hint)
+
+
 def test_compressed_weights_are_looked_at_before_they_are_unpacked(tmp_path: Path) -> None:
     members = {**MEMBERS, "model.weights.h5": b"\0" * 4096}
     with pytest.raises(ModelReadError, match="is not HDF5 data"):

@@ -15,7 +15,7 @@ from typing import Any
 
 from kexport.errors import UsageError
 from kexport.loading import keras3_h5, legacy_h5
-from kexport.loading.archive import CONFIG, METADATA, WEIGHTS, Archive, Contents
+from kexport.loading.archive import CONFIG, METADATA, PICKLED_WEIGHTS, WEIGHTS, Archive, Contents
 from kexport.loading.backend_order import is_mirrored_by_theano, normalized, takes_reset_gates_for_input
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
@@ -135,6 +135,11 @@ def _load_keras(path: Path, archive: Contents, asked: _Asked) -> ModelSpec:
     provenance = _provenance(version if isinstance(version, str) else "3", "", "keras")
     ctx = asked.context(str(path), provenance)
     spec = read_model(config, ctx)
+    if archive.has(PICKLED_WEIGHTS) and not archive.has(WEIGHTS):
+        raise ctx.error(
+            f"Its weights are Python pickles ({PICKLED_WEIGHTS!r}), which are programs; kexport runs none, and Keras 3.15 reads none either",
+            hint="Load the model with the Keras that wrote it, where the file is trusted, and save it again: model.save('model.keras').",
+        )
     if not archive.has(WEIGHTS):
         raise ctx.error(f"The {'folder' if path.is_dir() else 'archive'} has no {WEIGHTS!r}")
     with contextlib.closing(archive.weights()) as store:

@@ -15,6 +15,9 @@ from kexport.loading.hdf5 import MAX_EXPANSION, SIGNATURE, Store
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
+PICKLED_WEIGHTS = "model.weights.npz"
+"""What Keras writes with ``weights_format="npz"``: object arrays (``NpzIOStore``, keras/src/saving/saving_lib.py, 3.15)."""
+
 MAX_JSON_BYTES = 1 << 28
 """A config of 5,000 layers is about 10 MB."""
 
