@@ -1,27 +1,54 @@
-"""The real frameworks: set up from nothing, models trained in them, exported, and compared with what they compute."""
+"""The real frameworks: set up from nothing, models trained in them, exported, and compared with what they compute.
+
+CNTK and Theano in every run of the tests; the others, and all targets, in the slow ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import kexport
 from kexport import backends
+from support.real_backends import only_where_possible, project_backends, written_by
+from support.targets import TARGETS
 
 SCRIPT = Path(__file__).with_name("train_small.py")
+KERAS1 = "keras1-theano"
+
+pytestmark = only_where_possible
+
+
+@pytest.fixture(autouse=True)
+def project() -> Iterator[None]:
+    with project_backends():
+        yield
+
+
+def check(name: str, target: str, folder: Path) -> None:
+    """Every model that was trained in the environment computes in the target what it computes there, to 1e-5."""
+    trained_on = "theano" if name == KERAS1 else None
+    models = sorted(written_by(name, SCRIPT).glob("*.h5"))
+    assert len(models) == (4 if name == "mxnet" else 5)
+    for model in models:
+        result = kexport.export(model, target=target, output=folder / model.stem, trained_on=trained_on)
+        (made,) = result.targets
+        assert (model.stem, made.status, made.reason) == (model.stem, "verified", "")
+        assert made.verdict is not None
+        assert made.verdict.tolerance <= 1e-5
+        if name != "tensorflow1":
+            assert backends.RECIPES[name].backend in made.verdict.reference
+
+
+@pytest.mark.parametrize("name", ["cntk", "theano"])
+def test_models_trained_in(name: str, tmp_path: Path) -> None:
+    check(name, "tflite", tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cntk", "theano", "keras1-theano", "tensorflow1"])
-def test_models_trained_in(name: str, tmp_path: Path) -> None:
-    backends.setup(name)
-    assert backends.run(name, ["python", str(SCRIPT), str(tmp_path)]) == 0
-    trained_on = "theano" if name == "keras1-theano" else None
-    for model in sorted(tmp_path.glob("*.h5")):
-        result = kexport.export(model, output=tmp_path / model.stem, trained_on=trained_on)
-        (target,) = result.targets
-        assert (target.status, target.reason) == ("verified", "")
-        assert target.verdict is not None
-        if name != "tensorflow1":
-            assert backends.RECIPES[name].backend in target.verdict.reference
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["cntk", "theano", "mxnet", KERAS1, "tensorflow1"])
+def test_models_trained_in_each_on_every_target(name: str, target: str, tmp_path: Path) -> None:
+    check(name, target, tmp_path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kexport.ir import Graph, GraphError
+from kexport.ir import Builder, Graph, GraphError, TensorType, Value
+from kexport.ir.loops import scan
 from kexport.passes import Pass, Property, as_pass, dead_code, fixpoint, run_pass, run_passes
 from passes.building import Net, ops
 
@@ -87,3 +88,18 @@ def test_an_unread_input_stays() -> None:
     graph = net.graph(net.op("relu", net.x))
     dead_code(graph)
     assert graph.inputs == [net.x, unread]
+
+
+def test_names_in_the_bodies_of_loops_are_taken() -> None:
+    builder = Builder(origin="rnn")
+    x = builder.input("x", TensorType("float32", (2, 3, 4)))
+
+    def step(values: list[Value], states: list[Value]) -> tuple[list[Value], list[Value]]:
+        summed = builder.op("add", values[0], builder.constant([1.0], "float32", name="inside"))
+        return [summed], states
+
+    (outputs,), _ = scan(builder, [x], [], step)
+    graph = Graph("loop", [x], [outputs], builder.nodes, ["x"], ["y"])
+    later = Builder.for_graph(graph)
+    later.origin = "rnn"
+    assert later.constant([2.0], "float32", name="inside").name == "rnn/inside_1"

@@ -21,7 +21,12 @@ PATIENCE_S = 1200
 
 
 def made(
-    name: str, *, scripts: Sequence[Path], packages: Sequence[str], commands: Sequence[Sequence[str]]
+    name: str,
+    *,
+    scripts: Sequence[Path],
+    packages: Sequence[str],
+    commands: Sequence[Sequence[str]],
+    also: str = "",
 ) -> Path:
     """The folder that ``commands`` fill: each is a Python script with arguments, and the folder is appended to them.
 
@@ -29,11 +34,13 @@ def made(
         name: the start of the folder's name.
         scripts: files whose text decides whether the folder is still good.
         packages: installed packages whose versions decide it too.
+        also: whatever else decides it.
     """
     digest = hashlib.sha256()
     for script in scripts:
         digest.update(script.read_bytes())
     digest.update(" ".join(f"{package} {version(package)}" for package in packages).encode())
+    digest.update(also.encode())
     folder = CACHE / "made" / f"{name}-{digest.hexdigest()[:16]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     claim = folder.with_suffix(".claim")

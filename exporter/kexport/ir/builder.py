@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kexport.ir.graph import Constant, Graph, Node, TensorType, Value
@@ -30,6 +30,16 @@ class NameScope:
         return name
 
 
+def _names(graph: Graph) -> Iterator[str]:
+    """What the values are called that the graph and the bodies of its loops read and compute."""
+    yield from (value.name for value in graph.inputs)
+    for node in graph.nodes:
+        yield from (value.name for value in (*node.inputs, *node.outputs) if value is not None)
+        for attr in node.attrs.values():
+            if isinstance(attr, Graph):
+                yield from _names(attr)
+
+
 class Builder:
     """Builds nodes with inferred types.
 
@@ -44,11 +54,8 @@ class Builder:
 
     @classmethod
     def for_graph(cls, graph: Graph) -> Builder:
-        """A builder whose names are new to ``graph``; the caller places its ``nodes``."""
-        taken = [value.name for value in graph.inputs]
-        for node in graph.nodes:
-            taken += [value.name for value in (*node.inputs, *node.outputs) if value is not None]
-        return cls(NameScope(taken))
+        """A builder whose names are new to ``graph`` and to the bodies of its loops; the caller places its ``nodes``."""
+        return cls(NameScope(_names(graph)))
 
     def ops(self, op: str, *inputs: Value | None, **attrs: Any) -> list[Value]:
         """Add a node; return its outputs."""

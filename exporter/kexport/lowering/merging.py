@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import reduce
 
+import numpy as np
+
 from kexport.ir import Value, dims, dtypes
 from kexport.ir.dims import Shape
 from kexport.lowering.arguments import normalized_axis
@@ -86,9 +88,23 @@ def lower_dot(ctx: Context, *inputs: Value) -> Value:
         raise ctx.error(f"It takes inputs of rank 2 or more. Received: {a.type} and {b.type}")
     axes = dot_axes(ctx, a, b)
     if ctx.layer.config.get("normalize"):
-        floor = 1e-24 if ctx.provenance.keras_major >= 3 else 1e-12
+        floor = _normalization_floor(ctx)
         a, b = l2_normalize(ctx, a, axes[:1], floor), l2_normalize(ctx, b, axes[1:], floor)
     return dot(ctx, a, b, axes)
+
+
+def _normalization_floor(ctx: Context) -> float:
+    """What the sum of squares is at least before its root is divided by: ``l2_normalize`` of the backend that trained the model (keras/
+    backend, 2.0.0 to 2.3.1). MXNet, and Keras before 2.0.5 on Theano, make NaN of zeros; CNTK divides nothing by less than 1e-30."""
+    version = ctx.provenance.version
+    match ctx.provenance.backend:
+        case "mxnet":
+            return 0.0
+        case "cntk":
+            return float(np.finfo(np.float32).tiny)
+        case "theano":
+            return 0.0 if version < (2, 0, 5) else 1e-12 if version < (2, 0, 7) else 1e-7
+    return 1e-24 if ctx.provenance.keras_major >= 3 else 1e-12
 
 
 def dot(ctx: Context, a: Value, b: Value, axes: tuple[int, int]) -> Value:
