@@ -55,7 +55,7 @@ class Builder:
     @classmethod
     def for_graph(cls, graph: Graph) -> Builder:
         """A builder whose names are new to ``graph`` and to the bodies of its loops; the caller places its ``nodes``."""
-        return cls(NameScope(_names(graph)))
+        return cls(NameScope(list(_names(graph))))
 
     def ops(self, op: str, *inputs: Value | None, **attrs: Any) -> list[Value]:
         """Add a node; return its outputs."""
