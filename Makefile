@@ -1,5 +1,6 @@
 # make demo    train a small model, export it, verify it, show the report
 # make test    what every change must pass; what it runs in a browser needs one: make browser
+# make backends  train models on every framework that can be had, export each to every target, show what came of it
 # Everything runs in .venv, which `make setup` makes.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -19,7 +20,7 @@ export CUDA_VISIBLE_DEVICES := -1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export JAX_PLATFORMS := cpu
 
-.PHONY: setup browser demo test test-all lint docs-coverage bench clean
+.PHONY: setup browser demo backends r test test-all lint docs-coverage bench clean
 
 setup: $(STAMP) $(WEB_BUILT)
 
@@ -58,7 +59,14 @@ backends: setup
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
-test-all: lint
+# R, for the example that trains and exports from it.
+r:
+	@Rscript -e 'library(reticulate)' >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends r-base-core r-cran-reticulate >/dev/null; \
+	else echo "R with reticulate was not found (on Debian: sudo apt install r-base-core r-cran-reticulate); its example is not tested." >&2; fi
+
+test-all: lint r
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 lint: setup

@@ -63,7 +63,8 @@ def trained(backend: str, folder: Path, data: Path, models: list[str]) -> list[d
     """
     environment = backends.environment(backend)
     assert environment is not None
-    command = [*environment.interpreter, str(HERE / "train.py"), str(folder), "--data", str(data), *models]
+    command = [*environment.interpreter, str(HERE / "train.py"), str(folder), "--data", str(data)]
+    command += [word for model in models for word in ("--model", model)]
     log = folder.with_suffix(".log")
     with log.open("w") as errors:
         done = subprocess.run(

@@ -40,7 +40,8 @@ def need(*names):
     for name in names:
         if (BACKEND, name) in _LACKS:
             raise Lacking(_LACKS[BACKEND, name])
-        if not hasattr(layers, name):
+        if VERSION < (2, 0) or not hasattr(layers, name):
+            # Keras 1 had a Deconvolution2D of a fixed batch, and a SeparableConvolution2D on TensorFlow alone.
             raise Lacking("Keras %s has no %s" % (keras.__version__, name))
 
 
@@ -174,16 +175,5 @@ class _Keras1(object):
     def concatenate(tensors):
         return keras.layers.merge(tensors, mode="concat")
 
-
-def _keras1_has_not(name):
-    def missing(self):
-        raise AttributeError(name)
-
-    return property(missing)
-
-
-for _name in ("Conv2DTranspose", "Conv3DTranspose", "SeparableConv1D", "SeparableConv2D"):
-    # Keras 1 had a Deconvolution2D of a fixed batch, and a SeparableConvolution2D on TensorFlow alone.
-    setattr(_Keras1, _name, _keras1_has_not(_name))
 
 layers = keras.layers if VERSION >= (2, 0) else _Keras1()

@@ -1,6 +1,6 @@
 """Trains the models on the Keras that runs it, from Keras 1.2 on Python 2.7 to Keras 3 on Python 3.14, and saves them.
 
-    python train.py FOLDER --data DATA [MODEL ...] [--policy mixed_float16] [--distribute]
+    python train.py FOLDER --data DATA [--model NAME] [--policy mixed_float16] [--distribute]
 
 Prints a line of JSON for each: what was saved and how well it does on data that it has not seen, or why this backend has it not.
 """
@@ -82,7 +82,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", help="where the models go")
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="of: %s" % ", ".join(sorted(MODELS)))
+    parser.add_argument(
+        "--model", action="append", choices=sorted(MODELS), help="one of them; repeatable (default: all)"
+    )
     parser.add_argument("--data", required=True, help="the folder that prepare_data.py wrote")
     parser.add_argument("--policy", help="a dtype policy: mixed_float16, mixed_bfloat16")
     parser.add_argument("--distribute", action="store_true", help="spread the training over two devices")
@@ -91,7 +93,7 @@ def main():
         os.makedirs(options.folder)
     if options.policy:
         shims.set_policy(options.policy)
-    for name in options.models or sorted(MODELS):
+    for name in options.model or sorted(MODELS):
         print(json.dumps(train(name, options), sort_keys=True))
         sys.stdout.flush()
 

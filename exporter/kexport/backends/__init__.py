@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kexport.backends.provision import setup
 from kexport.backends.recipes import RECIPES, Recipe
-from kexport.backends.store import Environment, environment, environments, remove, run, unfinished
+from kexport.backends.store import Environment, environment, environments, is_leftover, remove, run
 
 __all__ = [
     "RECIPES",
@@ -16,8 +16,8 @@ __all__ = [
     "Recipe",
     "environment",
     "environments",
+    "is_leftover",
     "remove",
     "run",
     "setup",
-    "unfinished",
 ]

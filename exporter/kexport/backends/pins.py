@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _H5PY2: Final = ("h5py==2.10.0", "six==1.16.0", "PyYAML==5.4.1")
-_BUILD3: Final = ("setuptools==59.6.0", "wheel==0.37.1")
+#: The pip that Python 3.6 brings does not know the platforms of later wheels.
+_BUILD3: Final = ("pip==21.3.1", "setuptools==59.6.0", "wheel==0.37.1")
 _NUMERIC36: Final = ("numpy==1.16.6", "scipy==1.2.3", *_H5PY2, *_BUILD3)
 _NUMERIC310: Final = (
     *["numpy==1.23.5", "scipy==1.10.1", "h5py==3.11.0", "six==1.17.0", "PyYAML==6.0.3"],

@@ -158,7 +158,7 @@ def remove(name: str) -> bool:
     return True
 
 
-def unfinished(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """Whether there are only folders of that name which are no environments: of interrupted setups, or of other recipes."""
     return environment(name) is None and bool(_folders(recipe_of(name)))
 

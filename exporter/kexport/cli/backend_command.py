@@ -28,7 +28,7 @@ def list_(as_json: bool, quiet: bool, debug: bool) -> int:
             "name": recipe.name,
             "title": recipe.title,
             "ready": (found := backends.environment(recipe.name)) is not None,
-            "unfinished": backends.unfinished(recipe.name),
+            "leftover": backends.is_leftover(recipe.name),
             "versions": found.versions if found else "",
             "python": list(found.interpreter) if found else [],
             "folder": str(found.folder) if found else "",
@@ -41,7 +41,7 @@ def list_(as_json: bool, quiet: bool, debug: bool) -> int:
         click.echo(plain_json(rows), nl=False)
         return 0
     for row in rows:
-        state = "ready" if row["ready"] else "unfinished" if row["unfinished"] else "-"
+        state = "ready" if row["ready"] else "leftover" if row["leftover"] else "-"
         click.echo(f"{row['name']:<15}{state:<12}{row['title']:<36}{row['versions']}".rstrip())
     return 0
 
