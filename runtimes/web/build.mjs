@@ -1,7 +1,5 @@
-// Builds what is in the bundles that kexport writes (into targets/kexport_targets/web/static) and the npm package (into dist).
-//
-//   node build.mjs             both
-//   node build.mjs --package   the npm package alone
+// node build.mjs             what is in the bundles that kexport writes, into targets/kexport_targets/web/static
+// node build.mjs --package   the npm package, into dist
 //
 // The same sources and packages give the same bytes.
 
@@ -50,10 +48,7 @@ function buildPackage() {
   });
   writeFileSync(join(DIST, "kexport-web.js"), script("script.ts"));
   const tsc = require.resolve("typescript/bin/tsc");
-  execFileSync(process.execPath, [
-    ...[tsc, "--project", HERE, "--noEmit", "false", "--emitDeclarationOnly", "--declaration"],
-    ...["--outDir", join(DIST, "types"), "--rootDir", join(HERE, "src")],
-  ], { stdio: "inherit" });
+  execFileSync(process.execPath, [tsc, "--project", join(HERE, "tsconfig.build.json")], { stdio: "inherit" });
   cpSync(join(HERE, "../../LICENSE"), join(HERE, "LICENSE"));
 }
 
@@ -100,7 +95,8 @@ function notice(engine) {
   ].join("\n");
 }
 
-buildPackage();
-if (!process.argv.includes("--package")) {
+if (process.argv.includes("--package")) {
+  buildPackage();
+} else {
   buildStatic();
 }

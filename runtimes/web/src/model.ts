@@ -143,6 +143,13 @@ export class KexportModel extends EventTarget {
     return { build, threads, version: `${this.description.engine.name} ${this.description.engine.version}` };
   }
 
+  /** The files of the bundle that were loaded, but for model.json. */
+  get files(): string[] {
+    const { model, script, golden, engine } = this.description;
+    const build = engine.builds[this.ready.prepared.build];
+    return [model, script, ...(golden ? [golden.file] : []), ...(build ? [build.script, build.wasm] : [])].map(({ file }) => file);
+  }
+
   /** The accelerators that are worth trying here, the quickest first. */
   static accelerators(): Accelerator[] {
     return [...(hasWebGpu() ? ["webgpu" as const] : []), ...(hasThreads() ? ["wasm-threads" as const] : []), "wasm"];

@@ -12,6 +12,7 @@ interface FetchEventLike extends Event {
 interface ServiceWorkerScope {
   readonly registration: { readonly scope: string };
   addEventListener(type: "install" | "activate", listener: (event: Event & { waitUntil(done: Promise<unknown>): void }) => void): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<string[]> & { waitUntil(done: Promise<unknown>): void }) => void): void;
   addEventListener(type: "fetch", listener: (event: FetchEventLike) => void): void;
   skipWaiting(): Promise<void>;
   readonly clients: { claim(): Promise<void> };
@@ -29,12 +30,21 @@ worker.addEventListener("activate", (event) => {
   event.waitUntil(Promise.all([worker.clients.claim(), withoutOldFiles()]));
 });
 
+// What the page loaded before this worker was there.
+worker.addEventListener("message", (event) => {
+  event.waitUntil(Promise.all(event.data.map((url) => kept(new Request(url)))));
+});
+
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method === "GET" && request.url.startsWith(worker.registration.scope)) {
-    event.respondWith(HASHED.test(new URL(request.url).pathname) ? cachedFirst(request) : freshFirst(request));
+    event.respondWith(kept(request));
   }
 });
+
+function kept(request: Request): Promise<Response> {
+  return HASHED.test(new URL(request.url).pathname) ? cachedFirst(request) : freshFirst(request);
+}
 
 async function cachedFirst(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);

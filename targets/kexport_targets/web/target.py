@@ -83,7 +83,9 @@ def _check_shapes(graph: Graph) -> None:
         if unknown:
             raise UnsupportedOpError(
                 f"LiteRT.js runs models of known shapes. Received: {name!r} with the unknown dimension {unknown[0]}",
-                hint="Fix the batch with --batch N (1 is the default), lengths with --dim NAME=N.",
+                hint="Give a batch with --batch N."
+                if unknown[0] == "batch"
+                else f"Fix it with --dim {unknown[0]}=N.",
             )
 
 

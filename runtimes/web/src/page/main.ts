@@ -97,19 +97,32 @@ function build(model: KexportModel): void {
   showSample();
 }
 
+/** Have a service worker keep what this page is made of, with the one build of the engine that runs here. */
+async function keepForOffline(): Promise<void> {
+  await navigator.serviceWorker.register("sw.js");
+  const { active } = await navigator.serviceWorker.ready;
+  const loaded = [...document.querySelectorAll<HTMLScriptElement>("script[src]")].map((script) => script.src);
+  const styles = [...document.querySelectorAll<HTMLLinkElement>("link[rel=stylesheet]")].map((link) => link.href);
+  const files = model?.files ?? [];
+  const urls = [location.href.split(/[?#]/)[0] as string, ...["model.json", ...files].map((file) => new URL(file, location.href).href)];
+  active?.postMessage([...new Set([...urls, ...loaded, ...styles])]);
+}
+
+let model: KexportModel | null = null;
+
 async function start(): Promise<void> {
   const download = new Download();
   main.replaceChildren(h("h1", {}, document.title), download.element);
   try {
     const bundle = InlineBundle.isIn(document) ? new InlineBundle(document) : "model.json";
-    const model = await Model.load(bundle, { onDownload: ({ file, loaded, total }) => download.show(file, loaded, total) });
-    (globalThis as unknown as { model: KexportModel }).model = model;
+    model = await Model.load(bundle, { onDownload: ({ file, loaded, total }) => download.show(file, loaded, total) });
+    (globalThis as unknown as { model: KexportModel }).model = model; // for the curious, in the console
     build(model);
   } catch (error) {
     main.replaceChildren(h("h1", {}, document.title), failure(error));
   }
   if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
-    navigator.serviceWorker.register("sw.js").catch(() => {}); // offline use is lost, nothing else
+    await keepForOffline().catch(() => {}); // offline use is lost, nothing else
   }
 }
 

@@ -1,0 +1,135 @@
+import { join } from "node:path";
+import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { KexportModel } from "../src/index";
+import { BUNDLES, bundle } from "./bundles";
+import { ISOLATED, STRICT, type Site, serve } from "./server";
+
+const FLAGS = [
+  ...["--headless=new", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-angle=swiftshader"],
+  ...["--enable-unsafe-swiftshader", "--enable-features=Vulkan", "--ignore-gpu-blocklist"],
+];
+
+declare const model: KexportModel;
+
+describe.skipIf(!BUNDLES)("in a browser", () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let site: Site | undefined;
+  let problems: string[] = [];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: process.env.KEXPORT_BROWSER ?? "/usr/bin/chromium", args: FLAGS });
+  });
+  afterAll(() => browser.close());
+  afterEach(async () => {
+    await context?.close();
+    site?.close();
+    site = undefined;
+  });
+
+  async function open(url: string): Promise<void> {
+    context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+    page = await context.newPage();
+    problems = [];
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(error.message));
+    await page.goto(url);
+    await page.waitForSelector("#badge", { timeout: 90_000 });
+  }
+
+  const status = (): Promise<string | null> => page.getAttribute("#badge", "data-status");
+
+  test("a page beneath a path, with a strict policy, proves itself and shows results, layers and times", async () => {
+    site = await serve(bundle("digits"), { ...ISOLATED, ...STRICT });
+    await open(site.url);
+    expect(await status()).toBe("right");
+    expect(await page.textContent("#badge")).toMatch(/as in Keras 3/);
+    await page.waitForSelector(".ranking li");
+    expect(await page.locator(".ranking li").count()).toBe(5);
+    await page.click('[data-layer="max_pooling2d"]');
+    await page.waitForSelector('h3:has-text("max_pooling2d")');
+    expect(await page.locator(".detail canvas.map").count()).toBe(16);
+    await page.keyboard.press("ArrowDown");
+    expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.layer)).toBe("conv2d_1");
+    for (const accelerator of ["wasm-threads", "wasm"]) {
+      await page.check(`#use-${accelerator}`);
+      await page.waitForFunction((wanted) => model.accelerator === wanted, accelerator);
+      expect(await status()).toBe("right");
+    }
+    expect(problems).toEqual([]);
+    // Nothing is asked of anybody else, and of the engine's builds only the one that runs here.
+    expect(new Set(site.asked.filter((path) => path.includes("litert")).map((path) => /litert-(\w+)/.exec(path)?.[1]))).toEqual(new Set(["threads"]));
+  });
+
+  test("without the headers of threads one thread computes", async () => {
+    site = await serve(bundle("digits"));
+    await open(site.url);
+    expect(await status()).toBe("right");
+    expect(await page.locator("#use-wasm-threads").count()).toBe(0);
+    expect(await page.evaluate(() => model.engine.build)).toBe("simd");
+  });
+
+  test("a sketched digit is recognised", async () => {
+    site = await serve(bundle("digits"));
+    await open(site.url);
+    const pad = await page.locator("canvas.sketch").boundingBox();
+    const move = (x: number, y: number): Promise<void> => page.mouse.move((pad?.x ?? 0) + x * (pad?.width ?? 0), (pad?.y ?? 0) + y * (pad?.height ?? 0));
+    await page.locator("canvas.sketch").scrollIntoViewIfNeeded();
+    await move(0.5, 0.12);
+    await page.mouse.down();
+    for (let step = 0; step <= 24; step++) {
+      const turn = (step / 24) * 2 * Math.PI;
+      await move(0.5 + 0.2 * Math.sin(turn), 0.5 - 0.36 * Math.cos(turn));
+    }
+    await page.mouse.up();
+    await page.waitForFunction(() => document.querySelector<HTMLElement>(".ranking li")?.dataset.index === "0", null, { timeout: 20_000 });
+    if (process.env.KEXPORT_SCREENSHOTS) {
+      await page.screenshot({ path: join(process.env.KEXPORT_SCREENSHOTS, "web-digits.png"), fullPage: true });
+    }
+  });
+
+  test("a page that was loaded once works offline", async () => {
+    site = await serve(bundle("digits"), ISOLATED);
+    await open(site.url);
+    await page.waitForFunction(async () => {
+      const names = await Promise.all((await caches.keys()).map(async (key) => (await (await caches.open(key)).keys()).map(({ url }) => url)));
+      return names.flat().some((url) => url.includes(".wasm.gz")) && names.flat().some((url) => url.includes(".tflite"));
+    });
+    await page.waitForTimeout(500);
+    site.close();
+    await context.setOffline(true);
+    await page.reload();
+    await page.waitForSelector("#badge", { timeout: 90_000 });
+    expect(await status()).toBe("right");
+  });
+
+  test("a single file works when it is double-clicked", async () => {
+    await open(`file://${join(bundle("single"), "index.html")}`);
+    expect(await status()).toBe("right");
+    await page.waitForSelector(".ranking li");
+    expect(problems).toEqual([]);
+  });
+
+  test.each([
+    ["broken", "is not the file that was exported"],
+    ["wrong", "The golden sample comes out wrong"],
+  ])("a %s bundle shows an error and no numbers", async (name, message) => {
+    site = await serve(bundle(name));
+    await open(site.url);
+    expect(await status()).toBe("failed");
+    expect(await page.textContent("#badge")).toContain(message);
+    expect(await page.locator("#output, .ranking, canvas").count()).toBe(0);
+  });
+
+  test("what the GPU can't compute falls back, and says so", async () => {
+    site = await serve(bundle("lstm"), ISOLATED);
+    await open(site.url);
+    expect(await status()).toBe("right");
+    const { accelerator, attempts } = await page.evaluate(() => ({ accelerator: model.accelerator, attempts: model.attempts }));
+    expect(attempts.at(-1)).toEqual({ accelerator, problem: "" });
+    expect(attempts[0]?.accelerator).toBe("webgpu");
+    expect(accelerator === "webgpu" || attempts[0]?.problem !== "").toBe(true);
+  });
+});
