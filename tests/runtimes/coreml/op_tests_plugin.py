@@ -8,7 +8,7 @@ Cases with float16 data that convert at float32 leave the program in float16, bu
 last bit of a float16 above 0.1. These are given four such bits (0.4 %).
 
 Each case is written to the file that ``KEXPORT_OP_TESTS_RESULTS`` names, a line of JSON: its id, its outcome, and whether it
-made a prediction that was compared. ``KEXPORT_OP_TESTS_SHARE`` runs one case of so many, chosen by their ids.
+made a prediction that was compared. ``KEXPORT_OP_TESTS_PART``, such as ``1/4``, runs the second of four parts, told apart by ids.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from kexport_runtimes.coreml.features import CALLER_DTYPES  # noqa: E402
 from kexport_runtimes.coreml.session import Session  # noqa: E402
 
 RESULTS = os.environ["KEXPORT_OP_TESTS_RESULTS"]
-SHARE = int(os.environ.get("KEXPORT_OP_TESTS_SHARE", "1"))
+PART, PARTS = map(int, os.environ.get("KEXPORT_OP_TESTS_PART", "0/1").split("/"))
 
 #: Four last bits of float16, and of its values below 1/4.
 HALF_RTOL, HALF_ATOL = 4 * 2.0**-10, 1e-3
@@ -50,6 +50,12 @@ class Counts:
     comparing = False
     compared = 0
     has_half_data = False
+
+
+def short_id(item: pytest.Item) -> str:
+    """The id from the folder of tests on, the same wherever coremltools is installed."""
+    folder = Path(coremltools.__file__).parent / "converters/mil/mil/ops/tests"
+    return f"{item.path.relative_to(folder).as_posix()}::{item.nodeid.partition('::')[2]}"
 
 
 def session_of(model: Any) -> Session:
@@ -68,11 +74,10 @@ def predict(model: Any, data: dict[str, Any], state: Any = None) -> dict[str, An
             given[name] = np.asarray(value).astype(CALLER_DTYPES.get(feature.dtype.name, feature.dtype.name))
         else:
             given[name] = value
-    outputs = session.run(given, state)
     if not Counts.comparing:
         # The case compares for itself.
         Counts.compared += 1
-    return outputs
+    return session.run(given, state)
 
 
 def compare_backend(
@@ -102,7 +107,7 @@ coremltools.models.MLModel.make_state = lambda model: session_of(model).make_sta
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def chosen(item: pytest.Item) -> bool:
-        return int(hashlib.sha256(item.nodeid.encode()).hexdigest(), 16) % SHARE == 0
+        return int(hashlib.sha256(short_id(item).encode()).hexdigest(), 16) % PARTS == PART
 
     items[:] = [item for item in items if chosen(item)]
 
@@ -118,7 +123,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" or report.outcome != "passed":
         reason = "" if report.outcome == "passed" else str(call.excinfo.value)[:300] if call.excinfo else ""
         line = {
-            "id": item.nodeid.partition("ops/tests/")[2] or item.nodeid,
+            "id": short_id(item),
             "outcome": report.outcome,
             "compared": Counts.compared > 0,
             "reason": reason,
