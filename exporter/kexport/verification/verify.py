@@ -103,13 +103,21 @@ def _run(
     except (RuntimeError, ValueError) as error:
         # What runtimes raise for a file they don't accept.
         raise VerificationError(f"{runtime.version()} does not run the artifact: {error}") from error
-    names = [port.name for port in artifact.signature.outputs]
-    missing = [name for name in names if name not in outputs]
+    names = {port.name: _name_among(outputs, port) for port in artifact.signature.outputs}
+    missing = [name for name in names.values() if name not in outputs]
     if missing:
         raise VerificationError(
             f"The artifact has outputs {', '.join(outputs)} in {runtime.version()}; {', '.join(missing)} is missing."
         )
-    return {port.name: _in_model(port, np.asarray(outputs[port.name])) for port in artifact.signature.outputs}
+    return {
+        port.name: _in_model(port, np.asarray(outputs[names[port.name]]))
+        for port in artifact.signature.outputs
+    }
+
+
+def _name_among(outputs: Mapping[str, Array], port: Port) -> str:
+    """What a runtime that knows the file alone calls the output."""
+    return port.artifact_name if port.artifact_name and port.name not in outputs else port.name
 
 
 def _in_model(port: Port, array: Array) -> Array:

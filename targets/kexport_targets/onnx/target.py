@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,11 +108,21 @@ class ONNXTarget:
         details = {"opset": opset, "ops": _counted(body)}
         if options["ort"]:
             files = _as_ort(folder, files)
-        return Artifact(files[0], tuple(files), Signature.of(graph), details)
+        return Artifact(files[0], tuple(files), _signature(graph, body), details)
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 weights have 11 significant bits."""
         return 5e-3 if options["float16"] else 1e-5
+
+
+def _signature(graph: Graph, body: Body) -> Signature:
+    """The ports; an output that is called like an input has another name in the file."""
+    signature = Signature.of(graph)
+    outputs = tuple(
+        port if port.name == name else replace(port, artifact_name=name)
+        for port, (name, _) in zip(signature.outputs, body.outputs, strict=True)
+    )
+    return replace(signature, outputs=outputs)
 
 
 def _asked(options: Mapping[str, Any]) -> int | None:

@@ -12,6 +12,7 @@ import pytest
 import kexport
 from kexport.errors import UsageError
 from kexport.ir import Builder, Constant, TensorType, Value, dims
+from kexport.verification.verify import run_artifact
 from kexport_runtimes.onnxruntime import RUNTIME
 from kexport_targets.onnx import schema, writer
 from support import tiny
@@ -48,6 +49,14 @@ def test_the_model_has_the_names_and_open_dimensions_of_its_own(tmp_path: Path) 
     assert [port.name for port in model.graph.output] == ["y"]
     assert model.producer_name == "kexport"
     assert len({node.name for node in model.graph.node}) == len(model.graph.node)
+
+
+def test_an_output_that_is_called_like_an_input_is_found_by_its_name_in_the_file(tmp_path: Path) -> None:
+    graph = graph_of({"x": TensorType("float32", (2, 3))}, lambda b, x: {"x": x, "y": b.op("exp", x)})
+    artifact = complete.emitted(graph, tmp_path)
+    assert [port.artifact_name for port in artifact.signature.outputs] == ["x/output", ""]
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(run_artifact(artifact, RUNTIME, {"x": x})["x"], x)
 
 
 def test_outputs_that_are_inputs_or_the_same(tmp_path: Path) -> None:
