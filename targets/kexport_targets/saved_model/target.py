@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kexport.contracts import Artifact, Companions, Port, Signature, TargetOption
+from kexport.errors import UsageError
 from kexport_targets.saved_model.images import OPTIONS as IMAGE_OPTIONS
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ FROZEN = Path("model.pb")
 NAMES = Path("model.names.json")
 
 
-#: Bytes of weights that a graph holds; a message of 2 GiB can't be read.
+#: Bytes of weights that are in the graph unless it is asked for: TensorFlow takes 13 times as much to hold them (docs/decisions/0007).
+MOST_BY_ITSELF = 64_000_000
+#: Bytes of weights that a graph can hold; a message of 2 GiB can't be read.
 MOST_IN_GRAPH = 2_000_000_000
 
 
@@ -58,7 +61,10 @@ class SavedModelTarget(_TensorFlowGraph):
     description = "TensorFlow SavedModel, for TF Serving"
     options = (
         TargetOption(
-            "variables", bool, False, "Keep weights in a checkpoint beside the graph, as is done above 2 GB."
+            "weights_in",
+            str,
+            "auto",
+            f"Where weights are: graph, variables (a checkpoint), or auto: the graph up to {MOST_BY_ITSELF // 10**6} MB.",
         ),
         *IMAGE_OPTIONS,
         TargetOption("serving", bool, False, "Write files for TF Serving, Docker, Kubernetes and KServe."),
@@ -70,14 +76,16 @@ class SavedModelTarget(_TensorFlowGraph):
         from kexport_targets.saved_model.bundle import write_bundle
         from kexport_targets.saved_model.emit import Weights, emit_for_images, emit_graph
         from kexport_targets.saved_model.images import image_signature
-        from kexport_targets.saved_model.serving import served_name, write_serving
+        from kexport_targets.saved_model.serving import Served, served_name, write_serving
         from kexport_targets.saved_model.writer import saved_model
 
         options = {option.name: option.default for option in self.options} | dict(options)
         types = {name: value.type for name, value in zip(graph.input_names, graph.inputs, strict=True)}
         images = image_signature(types, options)
         name = served_name(options["model_name"], graph.name)
-        weights = Weights(checkpoint=options["variables"] or _weight_bytes(graph) > MOST_IN_GRAPH)
+        size = _weight_bytes(graph)
+        checkpoint = _in_variables(options["weights_in"], size)
+        weights = Weights(checkpoint=checkpoint)
         emitter, program = emit_graph(graph, store=weights)
         signature = _signature(graph, program)
         signatures = [signature, replace(signature, name="serve")]
@@ -93,9 +101,10 @@ class SavedModelTarget(_TensorFlowGraph):
             restored = {item.name: item.contents for item in program.variables if item.contents is not None}
             files += [VERSION / path for path in write_bundle(folder / VERSION, restored)]
         if options["serving"]:
-            files += write_serving(folder, name, signature, _weight_bytes(graph))
+            files += write_serving(folder, Served(name, signature, size, in_graph=not checkpoint))
         details: dict[str, Any] = {
             "model_name": name,
+            "weights_in": "variables" if checkpoint else "graph",
             "ops": _counted(program),
             "signatures": {item.name: _described(item) for item in signatures},
         }
@@ -180,6 +189,18 @@ def _signature(graph: Graph, program: Program) -> Signature:
 def _ports(names: Sequence[str], values: Sequence[Value], tensors: Sequence[str]) -> tuple[Port, ...]:
     triples = zip(names, values, tensors, strict=True)
     return tuple(Port(name, value.type, tensor) for name, value, tensor in triples)
+
+
+def _in_variables(asked: str, size: int) -> bool:
+    """Whether weights of so many bytes go into a checkpoint."""
+    if asked not in ("auto", "graph", "variables"):
+        raise UsageError(f"--weights-in is auto, graph or variables. Received: {asked!r}")
+    if asked == "graph" and size > MOST_IN_GRAPH:
+        raise UsageError(
+            f"A TensorFlow graph is one message of less than 2.1 GB, and the weights are {size / 1e9:.1f} GB.",
+            hint="Leave out --weights-in: they go into variables.",
+        )
+    return asked == "variables" or (asked == "auto" and size > MOST_BY_ITSELF)
 
 
 def _weight_bytes(graph: Graph) -> int:

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
+from kexport.contracts import Signature
 from kexport.errors import UsageError
 from kexport.ir import Builder, Dim, TensorType, Value, dims
 from kexport_runtimes.tf_serving import stubs
 from kexport_targets.saved_model import TARGET
-from kexport_targets.saved_model.serving import served_name
+from kexport_targets.saved_model.serving import Served, served_name
 from support.graphs import graph_of
 
 BATCH = dims.symbol("batch")
@@ -170,12 +171,12 @@ def test_kserve(tmp_path: Path) -> None:
     assert model["storageUri"] == "pvc://made-models/made"
 
 
-def test_memory_grows_with_the_weights(tmp_path: Path) -> None:
-    from kexport.contracts import Signature
-    from kexport_targets.saved_model.serving.served import Served
+def test_memory_grows_with_the_weights() -> None:
+    def memory(weights: int, *, in_graph: bool) -> int:
+        return Served("m", Signature((), ()), weights, in_graph=in_graph).memory_mib
 
-    sizes = [Served("m", Signature((), ()), weights).memory_mib for weights in (0, 1, 1 << 20, 1 << 30)]
-    assert sizes == [512, 513, 515, 512 + 3 * 1024]
+    assert [memory(weights, in_graph=True) for weights in (0, 1, 1 << 20)] == [512, 513, 526]
+    assert memory(1 << 30, in_graph=False) == 512 + 2 * 1024
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import kexport
+from kexport.errors import UsageError
 from kexport.ir import Builder, Constant, TensorType, Value, dims
 from kexport_runtimes.tensorflow import RUNTIME
 from kexport_targets.saved_model import FROZEN_GRAPH, TARGET
@@ -38,10 +39,10 @@ def products(b: Builder, x: Value) -> dict[str, Value]:
     return {"y": b.op("dense", x, b.constant(Constant.of(NIBBLES).known_as("int4")), None)}
 
 
-def write(folder: Path, variables: bool, types: Any = None, body: Any = products) -> Path:
+def write(folder: Path, weights_in: str, types: Any = None, body: Any = products) -> Path:
     folder.mkdir(parents=True)
     graph = graph_of(types or {"x": TensorType("float32", (BATCH, 40))}, body)
-    artifact = TARGET.emit(TARGET.legalize(graph, {}), folder, {"variables": variables})
+    artifact = TARGET.emit(TARGET.legalize(graph, {}), folder, {"weights_in": weights_in})
     assert {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} == set(artifact.files)
     return folder / artifact.main
 
@@ -59,12 +60,14 @@ def test_tensorflow_reads_them(tmp_path: Path) -> None:
     loop, inputs = drawn.graph(BATCH, TIME), drawn.inputs()
     (tmp_path / "loop").mkdir()
     folders = [
-        write(tmp_path / "graph", variables=False),
-        write(tmp_path / "checkpoint", variables=True),
-        write(tmp_path / "many", variables=True, types={"x": TensorType("float32", (16, 16))}, body=many),
+        write(tmp_path / "graph", weights_in="graph"),
+        write(tmp_path / "checkpoint", weights_in="variables"),
+        write(
+            tmp_path / "many", weights_in="variables", types={"x": TensorType("float32", (16, 16))}, body=many
+        ),
         tmp_path
         / "loop"
-        / TARGET.emit(TARGET.legalize(loop, {}), tmp_path / "loop", {"variables": True}).main,
+        / TARGET.emit(TARGET.legalize(loop, {}), tmp_path / "loop", {"weights_in": "variables"}).main,
     ]
     given = [{"x": X}, {"x": X}, {"x": np.zeros((16, 16), "f4")}, inputs]
     jobs = []
@@ -95,13 +98,13 @@ def test_tensorflow_reads_them(tmp_path: Path) -> None:
 
 
 def test_narrow_weights_stay_narrow_in_the_file(tmp_path: Path) -> None:
-    folder = write(tmp_path / "narrow", variables=False)
+    folder = write(tmp_path / "narrow", weights_in="graph")
     weights = KERNEL.nbytes + LEVELS.size + (NIBBLES.size + 1) // 2
     assert weights < (folder / "saved_model.pb").stat().st_size < weights + 4000
 
 
 def test_a_graph_stays_small(tmp_path: Path) -> None:
-    folder = write(tmp_path / "small", variables=True)
+    folder = write(tmp_path / "small", weights_in="variables")
     assert (folder / "saved_model.pb").stat().st_size < 4000
     data = folder / "variables" / "variables.data-00000-of-00001"
     assert data.stat().st_size == KERNEL.nbytes + LEVELS.size + (NIBBLES.size + 1) // 2
@@ -116,20 +119,32 @@ def test_narrow_weights_are_widened_in_a_frozen_graph(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (write(tmp_path / name, variables=True) for name in "ab")
+    one, other = (write(tmp_path / name, weights_in="variables") for name in "ab")
     for path in one.rglob("*.*"):
         assert path.read_bytes() == (other / path.relative_to(one)).read_bytes()
 
 
 def test_a_large_model_keeps_them_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large: here, of more than 100 bytes; one tensor of it is large enough for a variable."""
-    monkeypatch.setattr(target_module, "MOST_IN_GRAPH", 100)
-    assert (write(tmp_path / "large", variables=False) / "variables" / "variables.index").is_file()
+    """Large: here, of as many bytes as this one has, but for one."""
+    size = KERNEL.nbytes + LEVELS.nbytes + NIBBLES.nbytes
+    index = Path("variables", "variables.index")
+    monkeypatch.setattr(target_module, "MOST_BY_ITSELF", size)
+    assert not (write(tmp_path / "small", weights_in="auto") / index).exists()
+    monkeypatch.setattr(target_module, "MOST_BY_ITSELF", size - 1)
+    assert (write(tmp_path / "large", weights_in="auto") / index).is_file()
+    assert not (write(tmp_path / "asked", weights_in="graph") / index).exists()
+    monkeypatch.setattr(target_module, "MOST_IN_GRAPH", size - 1)
+    with pytest.raises(UsageError, match=r"less than 2\.1 GB, and the weights are 0\.0 GB"):
+        write(tmp_path / "refused", weights_in="graph")
+    with pytest.raises(UsageError, match=r"--weights-in is auto, graph or variables\. Received: 'disk'"):
+        write(tmp_path / "nowhere", weights_in="disk")
 
 
 def test_an_export_with_variables(tmp_path: Path) -> None:
     model, golden = tiny.write_model(tmp_path / "tiny.h5"), tiny.write_golden(tmp_path / "tiny.npz")
-    result = kexport.export(model, "saved_model", golden=golden, output=tmp_path / "out", variables=True)
+    result = kexport.export(
+        model, "saved_model", golden=golden, output=tmp_path / "out", weights_in="variables"
+    )
     assert result.verified
     # Its weights are too small to be worth a variable.
     assert "VarHandleOp" not in result.targets[0].details["ops"]
@@ -150,7 +165,7 @@ def test_more_than_two_gigabytes(tmp_path: Path) -> None:
         return {"y": x}
 
     folder = write(
-        tmp_path / "large", variables=False, types={"x": TensorType("float32", (BATCH, rows))}, body=body
+        tmp_path / "large", weights_in="graph", types={"x": TensorType("float32", (BATCH, rows))}, body=body
     )
     assert (folder / "variables" / "variables.data-00000-of-00001").stat().st_size == 2 * rows * columns * 4
     x = np.random.default_rng(9).random((1, rows), np.float32)

@@ -17,18 +17,28 @@ MODELS: Final = "/models"
 CONFIG: Final = "/config"
 
 _MEBIBYTE: Final = 1 << 20
-#: The server itself, and what it takes for a model: its graph, the session's copy, and a batch on its way.
+#: The server itself and batches on their way; and what TensorFlow takes for each byte of weights, in a graph and in variables: measured
+#: with its C++ loader on ResNet50, 13.1 and 1.4 (docs/decisions/0007).
 _SERVER_MIB: Final = 512
-_PER_WEIGHT: Final = 3
+_PER_BYTE_IN_GRAPH: Final = 14
+_PER_BYTE: Final = 2
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model under its name on a server."""
+    """A model under its name on a server.
+
+    Attributes:
+        name: what the server calls it.
+        signature: the model's own.
+        weights: bytes of its weights.
+        in_graph: whether these are in the graph.
+    """
 
     name: str
     signature: Signature
     weights: int
+    in_graph: bool
 
     @property
     def batch(self) -> int | None:
@@ -44,7 +54,8 @@ class Served:
     @property
     def memory_mib(self) -> int:
         """What a server of it is given."""
-        return _SERVER_MIB + -(-_PER_WEIGHT * self.weights // _MEBIBYTE)
+        per_byte = _PER_BYTE_IN_GRAPH if self.in_graph else _PER_BYTE
+        return _SERVER_MIB + -(-per_byte * self.weights // _MEBIBYTE)
 
     @property
     def arguments(self) -> list[str]:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-from kexport.contracts import Signature
 from kexport.errors import UsageError
 from kexport_targets.saved_model.serving import compose, kubernetes, model_server
 from kexport_targets.saved_model.serving.served import Served
@@ -44,16 +43,8 @@ def served_name(asked: str, model: str) -> str:
     return plain or "model"
 
 
-def write_serving(folder: Path, name: str, signature: Signature, weights: int) -> list[Path]:
-    """Write all files into :data:`FOLDER` of ``folder``; their paths in ``folder``.
-
-    Args:
-        folder: the one that holds the versions.
-        name: from :func:`served_name`.
-        signature: the model's own.
-        weights: bytes of the model's weights.
-    """
-    served = Served(name, signature, weights)
+def write_serving(folder: Path, served: Served) -> list[Path]:
+    """Write all files into :data:`FOLDER` of ``folder``, the one that holds the versions; their paths in it."""
     (folder / FOLDER).mkdir()
     for file, text in _FILES.items():
         (folder / FOLDER / file).write_text(text(served), "utf-8")
