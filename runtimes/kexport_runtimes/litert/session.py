@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kexport_runtimes.arguments import BFLOAT16, STRING, Input, checked
 from kexport_runtimes.litert.engines import interpreter_class
-from kexport_runtimes.litert.inputs import BFLOAT16, checked
 from kexport_runtimes.litert.quiet import without_info
 
 SIGNATURE = "serving_default"
@@ -40,7 +40,8 @@ class Session:
         with self._blaming("can't be loaded"), without_info():
             self._interpreter = interpreter(model_path=str(artifact), num_threads=threads)
             wanted, self._outputs = self._signature()
-        arrays = checked(artifact.name, wanted, inputs)
+        given = checked(artifact.name, {name: _input(details) for name, details in wanted.items()}, inputs)
+        arrays = {name: _stored(wanted[name], array) for name, array in given.items()}
         with self._blaming("can't be prepared for these inputs"), without_info():
             for name, array in arrays.items():
                 if tuple(wanted[name]["shape"]) != array.shape:
@@ -90,3 +91,20 @@ class Session:
             yield
         except (RuntimeError, ValueError) as error:
             raise RuntimeError(f"{self._artifact} {what}: {str(error).strip()}") from error
+
+
+def _input(details: Mapping[str, Any]) -> Input:
+    """What the engine says of an input: strings are ``bytes_`` there, and -1 is a dynamic dimension.
+
+    It would take any shape itself: it resizes a fixed dimension as it does a dynamic one, and computes what it can.
+    """
+    dtype, sizes = np.dtype(details["dtype"]), [int(size) for size in details["shape_signature"]]
+    return Input(
+        STRING if dtype.kind == "S" else dtype.name, tuple(None if size == -1 else size for size in sizes)
+    )
+
+
+def _stored(details: Mapping[str, Any], array: NDArray[Any]) -> NDArray[Any]:
+    """The array as the engine stores it: float32 that stands for bfloat16 is rounded to it."""
+    dtype = np.dtype(details["dtype"])
+    return array.astype(dtype) if dtype.name == BFLOAT16 else array

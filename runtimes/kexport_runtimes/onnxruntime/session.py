@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+
+from kexport_runtimes.arguments import Input, checked
 
 _DTYPES = {
     **{f"tensor({name})": name for name in ("uint8", "int8", "uint16", "int16", "int32", "int64", "bool")},
@@ -41,11 +43,12 @@ class Session:
                 str(artifact), options, providers=["CPUExecutionProvider"]
             )
         self._inputs = {item.name: item for item in self._session.get_inputs()}
+        self._wanted = {name: _wanted(item) for name, item in self._inputs.items()}
         self._outputs = [item.name for item in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The outputs by name."""
-        given = self._checked(inputs)
+        given = checked(self._artifact.name, self._wanted, inputs)
         if "bfloat16" in {
             _DTYPES.get(item.type) for item in (*self._inputs.values(), *self._session.get_outputs())
         }:
@@ -74,7 +77,7 @@ class Session:
 
     def time(self, inputs: Mapping[str, NDArray[Any]], runs: int) -> list[float]:
         """Compute ``runs`` times; the seconds that each took."""
-        given, now = self._checked(inputs), time.perf_counter
+        given, now = checked(self._artifact.name, self._wanted, inputs), time.perf_counter
         seconds = []
         with self._blaming("can't be computed"):
             for _ in range(runs):
@@ -83,34 +86,6 @@ class Session:
                 seconds.append(now() - start)
         return seconds
 
-    def _checked(self, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        file = self._artifact.name
-        missing = [name for name in self._inputs if name not in given]
-        if missing:
-            raise ValueError(
-                f"{file} takes inputs {_names(self._inputs)}; {_names(missing)} is missing. Received: {_names(given)}"
-            )
-        unknown = [name for name in given if name not in self._inputs]
-        if unknown:
-            raise ValueError(f"{file} has no input {_names(unknown)}. It takes: {_names(self._inputs)}")
-        return {name: self._fitting(name, item, given[name]) for name, item in self._inputs.items()}
-
-    def _fitting(self, name: str, item: Any, given: NDArray[Any]) -> NDArray[Any]:
-        array = np.asarray(given)
-        dtype = _DTYPES.get(item.type, item.type)
-        if array.dtype.name != dtype and not (dtype == "bfloat16" and array.dtype == np.float32):
-            raise ValueError(f"Input {name!r} of {self._artifact.name} is {dtype}. Received: {array.dtype}")
-        shape = item.shape
-        fits = len(shape) == array.ndim and all(
-            not isinstance(size, int) or size == received
-            for size, received in zip(shape, array.shape, strict=True)
-        )
-        if not fits:
-            raise ValueError(
-                f"Input {name!r} of {self._artifact.name} has shape {_format(shape)}. Received: {_format(array.shape)}"
-            )
-        return array
-
     @contextmanager
     def _blaming(self, what: str) -> Iterator[None]:
         """Name the file in what the engine raises, classes of its own among them."""
@@ -118,6 +93,12 @@ class Session:
             yield
         except Exception as error:
             raise RuntimeError(f"{self._artifact} {what}: {str(error).strip()}") from error
+
+
+def _wanted(item: Any) -> Input:
+    """What the engine says of an input; names of open lengths are text, or None."""
+    shape = tuple(size if isinstance(size, int) else None for size in item.shape)
+    return Input(_DTYPES.get(item.type, item.type), shape)
 
 
 def _rounded(array: NDArray[Any]) -> NDArray[Any]:
@@ -134,12 +115,3 @@ def _widened(value: Any) -> NDArray[Any]:
     bits = np.ctypeslib.as_array(ctypes.cast(value.data_ptr(), ctypes.POINTER(ctypes.c_uint16)), (count,))
     wide: NDArray[Any] = (bits.astype(np.uint32) << 16).view(np.float32)
     return wide.reshape(value.shape())
-
-
-def _format(shape: Iterable[Any]) -> str:
-    """``(?, 4)``: what is open is a question mark."""
-    return f"({', '.join(str(size) if isinstance(size, int) else '?' for size in shape)})"
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names)) or "none"
