@@ -92,7 +92,11 @@ class TargetOption:
 
 
 class Target(Protocol):
-    """A format. ``options`` given to the methods are complete: every one of ``Target.options`` is there."""
+    """A format. ``options`` given to the methods are complete: every one of ``Target.options`` is there.
+
+    A target may have a method more, ``proposals(graph, inputs, options)``: for an artifact whose outputs were not the reference's, options
+    in place of ``options``, one after the other, with which it may be. ``inputs`` are the golden ones, (samples, …) by name.
+    """
 
     name: str
     description: str

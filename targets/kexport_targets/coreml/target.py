@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from kexport.errors import UsageError
 from kexport_targets.coreml import schema
 
 if TYPE_CHECKING:
-    from kexport.ir import Graph, Value
+    from kexport.ir import Array, Graph, Value
     from kexport_targets.coreml.program import Block, Tensor
 
 PACKAGE = "model.mlpackage"
@@ -34,6 +34,18 @@ class CoreMLTarget:
             schema.DEFAULT_DEPLOYMENT_TARGET,
             f"The oldest system that is to run it, {' or '.join(schema.DEPLOYMENT_TARGETS)} (and what came out with it).",
         ),
+        TargetOption(
+            "float16",
+            bool,
+            False,
+            "Compute in half precision, as Core ML does on GPU and Neural Engine; what drifts by it, in float32.",
+        ),
+        TargetOption(
+            "float32_layers",
+            str,
+            "",
+            "With --float16: layers that compute in float32, separated by commas; more are chosen where outputs would differ.",
+        ),
     )
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
@@ -45,7 +57,18 @@ class CoreMLTarget:
         """
         from kexport_targets.coreml.legalize import legalize
 
-        return legalize(graph, version=_version(options))
+        return legalize(graph, version=_version(options), half=_half(options))
+
+    def proposals(
+        self, graph: Graph, inputs: Mapping[str, Array], options: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """For a model that drifts in half precision: ever more layers in float32, those first that drift most."""
+        from kexport_targets.coreml.measure import drifting
+
+        if options["float16"]:
+            legal = self.legalize(graph, {**options, "float16": False})
+            for layers in drifting(legal, inputs, _layers(options)):
+                yield {**options, "float32_layers": ",".join(sorted(layers))}
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
         """Write ``model.mlpackage``."""
@@ -65,11 +88,13 @@ class CoreMLTarget:
             "specification_version": schema.DEPLOYMENT_TARGETS[options["deployment_target"]][0],
             "ops": _counted(block),
         }
+        if options["float16"]:
+            details["float32_layers"] = sorted(_layers(options))
         return Artifact(written.main, written.files, signature, details)
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
-        """1e-5 for float32 arithmetic."""
-        return 1e-5
+        """1e-5 for float32 arithmetic; float16 has 11 significant bits."""
+        return 5e-3 if options["float16"] else 1e-5
 
 
 def _version(options: Mapping[str, Any]) -> int:
@@ -80,6 +105,18 @@ def _version(options: Mapping[str, Any]) -> int:
             f"The deployment target is one of {', '.join(schema.DEPLOYMENT_TARGETS)}. Received: {given!r}"
         )
     return int(given.removeprefix("iOS"))
+
+
+def _layers(options: Mapping[str, Any]) -> frozenset[str]:
+    """The layers that are to compute in float32."""
+    return frozenset(name.strip() for name in options["float32_layers"].split(",") if name.strip())
+
+
+def _half(options: Mapping[str, Any]) -> frozenset[str] | None:
+    """None for float32 throughout; for half precision the layers that are not to compute in it."""
+    if options["float32_layers"] and not options["float16"]:
+        raise UsageError("--float32-layers says what is left out of half precision: give it with --float16.")
+    return _layers(options) if options["float16"] else None
 
 
 def _counted(block: Block) -> dict[str, int]:

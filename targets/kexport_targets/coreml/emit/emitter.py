@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,10 +14,9 @@ from kexport_targets.coreml.program import Block, Operation, Tensor
 from kexport_targets.coreml.schema import MOST_DIMENSIONS
 from kexport_targets.emission import EmissionRules
 
-#: What a parameter is given as: a tensor, several, or what a constant is made of (integers are int32).
-Given: TypeAlias = (
-    "Value | Tensor | bool | int | str | Sequence[Value | Tensor] | Sequence[int] | Sequence[bool]"
-)
+#: The parameters of an operation by name: a :class:`Value` or :class:`Tensor`, several, or what a constant is made of (bool, text,
+#: integers, which are int32, or sequences of them); None is one that is left out.
+Given: TypeAlias = Mapping[str, Any]
 
 
 class Emitter:
@@ -35,7 +34,7 @@ class Emitter:
         self.block = Block()
         self.root: Emitter = self if around is None else around.root
         self.names: Names = Names() if around is None else around.names
-        self.origin = "" if around is None else around.origin
+        self.origin: str = "" if around is None else around.origin
         self._around = around
         self._tensors: dict[Value, Tensor] = {}
         self._made: dict[Hashable, Tensor] = {}
@@ -72,7 +71,7 @@ class Emitter:
     def op(
         self,
         op: str,
-        given: Mapping[str, Given | None],
+        given: Given,
         output: Value | Tensor | None = None,
         *,
         dtype: str = "",
@@ -82,34 +81,42 @@ class Emitter:
 
         Args:
             op: its name in the operator set.
-            given: its parameters; None is one that is left out.
+            given: its parameters.
             output: what it computes; without one, its ``dtype`` and ``shape`` say what it is.
         """
         tensor = self.new(op, dtype, shape) if output is None else self.tensor(output)
         self._add(op, [tensor], given)
         return tensor
 
-    def ops(self, op: str, given: Mapping[str, Given | None], outputs: Sequence[Value | Tensor]) -> None:
+    def ops(self, op: str, given: Given, outputs: Sequence[Value | Tensor]) -> None:
         """Add an operation of several outputs."""
         self._add(op, [self.tensor(output) for output in outputs], given)
 
-    def _add(
+    def _add(self, op: str, outputs: Sequence[Tensor], given: Given) -> None:
+        self.block.operations.append(self.operation(op, outputs, given))
+
+    def operation(
         self,
         op: str,
         outputs: Sequence[Tensor],
-        given: Mapping[str, Given | None],
+        given: Given,
         blocks: Sequence[Block] = (),
-    ) -> None:
+    ) -> Operation:
+        """An operation that is not yet in its place."""
         inputs = {key: self._parameter(key, item) for key, item in given.items() if item is not None}
-        self.block.operations.append(
-            Operation(op, outputs[0].name, inputs, tuple(outputs), self.origin, blocks=tuple(blocks))
-        )
+        return Operation(op, outputs[0].name, inputs, tuple(outputs), self.origin, blocks=tuple(blocks))
 
     def loop(
         self, outputs: Sequence[Tensor], variables: Sequence[Tensor], condition: Block, body: Block
     ) -> None:
         """Add a ``while_loop``."""
-        self._add("while_loop", outputs, {"loop_vars": list(variables)}, [condition, body])
+        given = {"loop_vars": list(variables)}
+        self.block.operations.append(self.operation("while_loop", outputs, given, [condition, body]))
+
+    def outer(self, value: Value) -> Tensor:
+        """The tensor of a value of the graph around the loop."""
+        assert self._around is not None
+        return self._around.tensor(value)
 
     def new(self, hint: str, dtype: str, shape: Shape) -> Tensor:
         """A tensor that an operation will compute, or that a block gets."""
@@ -173,7 +180,7 @@ class Emitter:
             return tensor
         return self.op("cast", {"x": tensor, "dtype": CASTS[dtype]}, output, dtype=dtype, shape=tensor.shape)
 
-    def _parameter(self, key: str, item: Given) -> tuple[str, ...]:
+    def _parameter(self, key: str, item: Any) -> tuple[str, ...]:
         if isinstance(item, (Value, Tensor)):
             return (self.tensor(item).name,)
         if isinstance(item, str):
@@ -182,7 +189,7 @@ class Emitter:
             return (self.number(item, "bool" if isinstance(item, bool) else "int32").name,)
         values = list(item)
         if values and all(isinstance(value, (Value, Tensor)) for value in values):
-            return tuple(self.tensor(value).name for value in values)  # type: ignore[arg-type]
+            return tuple(self.tensor(value).name for value in values)
         flags = bool(values) and all(isinstance(value, bool) for value in values)
         return (self.constant(np.asarray(values, np.bool_ if flags else np.int32), key).name,)
 

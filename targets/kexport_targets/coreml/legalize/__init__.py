@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kexport.ir import Graph, Node, Value
 from kexport.ir.ops.loop import bodies
 from kexport.passes import (
@@ -34,6 +36,7 @@ from kexport_targets.coreml.legalize import (  # registers
     windows,
 )
 from kexport_targets.coreml.legalize.boundary import boundary
+from kexport_targets.coreml.legalize.half import floats_in_half
 from kexport_targets.coreml.legalize.integers import integers_in_int32
 from kexport_targets.coreml.legalize.registry import TABLE
 
@@ -82,14 +85,18 @@ def _pipeline(version: int) -> tuple[Pass, ...]:
     )
 
 
-def legalize(graph: Graph, *, version: int) -> Graph:
+def legalize(graph: Graph, *, version: int, half: Collection[str] | None = None) -> Graph:
     """``graph``, changed so that every node can be emitted.
+
+    ``half`` are the layers that compute in float32 where all else computes in half precision; None for float32 throughout.
 
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
     run_passes(graph, (boundary(version), dead_code))
     _legalize(graph, version)
+    if half is not None:
+        run_passes(graph, (floats_in_half(half), common_subexpressions, dead_code))
     return graph
 
 

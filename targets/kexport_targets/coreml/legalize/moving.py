@@ -83,9 +83,9 @@ def _mirrored(b: Builder, node: Node, x: Value, axis: int, before: int, after: i
 
 
 def _reversed_part(b: Builder, x: Value, axis: int, begin: int, end: int | None) -> Value:
-    begins, ends = ([0] * x.rank, [None] * x.rank)
-    begins[axis], ends[axis] = begin, end  # type: ignore[call-overload]
-    part = b.op("slice", x, begin=tuple(begins), end=tuple(ends), strides=(1,) * x.rank)
+    begins = tuple(begin if index == axis else 0 for index in range(x.rank))
+    ends = tuple(end if index == axis else None for index in range(x.rank))
+    part = b.op("slice", x, begin=begins, end=ends, strides=(1,) * x.rank)
     return b.op("reverse", part, axes=(axis,))
 
 

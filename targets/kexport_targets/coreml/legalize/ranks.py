@@ -201,7 +201,8 @@ def gathered(node: Node, rewriter: Rewriter) -> Value | None:
         return None
     lead, own = table.shape[:batch], indices.shape[batch:]
     parts = (table.shape[batch:axis], (table.shape[axis],), table.shape[axis + 1 :])
-    rows, row = tuple(map(_product, parts)), (_product(own),)
+    rows: Shape = tuple(map(_product, parts))
+    row: Shape = (_product(own),)
     if batch:
         rows, row = (_product(lead), *rows), (_product(lead), *row)
     flat = b.op(
