@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kexport.contracts import Artifact, Companions, Signature
 from kexport_targets.web import pages
+from kexport_targets.web.annotations import own_scaling
 from kexport_targets.web.description import add_companions, file_entry, golden_entry, write_description
 from kexport_targets.web.static_files import BUILDS, STATIC, hashed_name
 
@@ -80,6 +81,7 @@ def complete(folder: Path, artifact: Artifact, about: Companions) -> Artifact:
     raw = pages.block_contents(page, DESCRIPTION.name) if single else (folder / DESCRIPTION).read_bytes()
     description: dict[str, Any] = json.loads(raw)
     add_companions(description, about)
+    description["preprocessing"] = description["preprocessing"] or own_scaling(description)
     golden = golden_entry(about, artifact.signature)
     added: dict[str, bytes] = {}
     if golden is not None:

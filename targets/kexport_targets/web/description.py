@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -92,14 +91,3 @@ def _raw(array: Array, port: Port) -> bytes:
 def write_description(description: Mapping[str, Any]) -> str:
     """JSON that depends on nothing but ``description``."""
     return json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def read_labels(path: Path | None) -> Sequence[str] | None:
-    """The lines of a text file, or the list of a JSON file."""
-    if path is None:
-        return None
-    text = path.read_text("utf-8")
-    if path.suffix == ".json":
-        found = json.loads(text)
-        return [str(label) for label in found]
-    return text.splitlines()

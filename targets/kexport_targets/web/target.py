@@ -28,23 +28,33 @@ class WebTarget:
     options: Sequence[TargetOption] = (
         TargetOption("float16", bool, True, "Store weights in half precision (half the size, same speed)."),
         TargetOption("single_file", bool, False, "One HTML file that works when it is double-clicked."),
+        TargetOption(
+            "labels", Path, None, "A text file, a label a line, or a JSON list, for the first output."
+        ),
+        TargetOption(
+            "pixels", str, None, "What pixels become: unit, signed, raw, torch or caffe (see docs/web.md)."
+        ),
         TargetOption("layer_outputs", bool, True, "Let the page show what every layer computes."),
     )
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
         """The graph in what TF Lite's builtins hold; its shapes are known."""
         from kexport_targets.tflite.legalize import legalize
+        from kexport_targets.web.annotations import pixels_of
         from kexport_targets.web.layers import WebGraph, layer_calls
 
         _check_shapes(graph)
+        pixels_of(options["pixels"])
         calls = layer_calls(graph)
-        legal = legalize(graph, {})
+        # LiteRT.js 2.5.3 refuses files with variable tensors (model_load.cc, "not yet supported").
+        legal = legalize(graph, {}, states=False)
         return WebGraph(**vars(legal), calls=calls)
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
         """Write the bundle. It has no golden sample until :meth:`finish` adds one."""
         from kexport_targets.tflite.emit import emit_program
         from kexport_targets.tflite.writer import write
+        from kexport_targets.web.annotations import pixels_of, preprocessing, read_labels
         from kexport_targets.web.bundle import write_folder, write_single
         from kexport_targets.web.description import describe
         from kexport_targets.web.layers import WebGraph, expose_layers
@@ -52,10 +62,13 @@ class WebTarget:
         assert isinstance(graph, WebGraph)
         exposed = expose_layers(graph) if options["layer_outputs"] else None
         also = {LAYERS: exposed.graph} if exposed is not None and exposed.names else {}
+        description = describe(graph, exposed)
+        description["labels"] = read_labels(options["labels"], description["outputs"][0])
+        description["preprocessing"] = preprocessing(description["inputs"], pixels_of(options["pixels"]))
         model = folder / "model.tflite"
         write(emit_program(graph, float16=bool(options["float16"]), also=also), model)
         put = write_single if options["single_file"] else write_folder
-        return put(folder, model, describe(graph, exposed), Signature.of(graph))
+        return put(folder, model, description, Signature.of(graph))
 
     def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
         """Add the golden sample, by which the bundle proves itself wherever it is loaded, and the names of layers."""

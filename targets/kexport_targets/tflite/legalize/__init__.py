@@ -99,14 +99,19 @@ def legalize_bodies(graph: Graph) -> bool:
     return changed
 
 
-def legalize(graph: Graph, options: Mapping[str, Any]) -> Graph:
+def legalize(graph: Graph, options: Mapping[str, Any], *, states: bool = True) -> Graph:
     """``graph``, changed so that every node can be emitted.
+
+    Args:
+        graph: as it was lowered.
+        options: the target's.
+        states: whether the runtime has kernels that keep states, which the builtin LSTM is (LiteRT.js has none).
 
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
-    fused = _pipeline(fused=True, always=bool(options.get("fused_lstm")))
-    run_passes(graph, (*fused, legalize_bodies))
+    main = _pipeline(fused=states, always=bool(options.get("fused_lstm")))
+    run_passes(graph, (*main, legalize_bodies))
     return graph
 
 
