@@ -41,6 +41,10 @@ class RewriteTable:
 
         return decorate
 
+    def ops(self) -> list[str]:
+        """The graph ops that have a rewrite, sorted."""
+        return sorted(self._table)
+
     def as_pass(self) -> Pass:
         """Every rewrite, over and over until none applies."""
         return Pass(self._name, self._apply)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kexport.errors import UnsupportedOpError
 from kexport.ir import Graph
 from kexport.ir.ops.loop import bodies
+from kexport_targets.onnx import schema
 from kexport_targets.onnx.emit import elementwise, linear, recurrent, shape, window
 from kexport_targets.onnx.emit.emitter import Body, Emitter, emits, emittable_ops
 
@@ -24,6 +26,14 @@ def emit_graph(graph: Graph, *, opset: int) -> Body:
     Raises:
         kexport.errors.UnsupportedOpError: an op or a dtype has no place in the format.
     """
+    for value, name in zip(
+        (*graph.inputs, *graph.outputs), (*graph.input_names, *graph.output_names), strict=True
+    ):
+        if value.dtype not in schema.TENSOR_TYPES:
+            raise UnsupportedOpError(
+                f"Inputs and outputs of an ONNX file are numbers and bools. Received: {name!r} of dtype {value.dtype}.",
+                hint="Do what is done with text before the model.",
+            )
     e = Emitter(graph, opset=opset)
     for value, name in zip(graph.inputs, graph.input_names, strict=True):
         e.claim(value, name)

@@ -52,7 +52,8 @@ class Emitter:
         self._names: dict[Value, str] = {}
         self._taken: set[str] = set()
         self._made: dict[Hashable, str] = {}
-        self._origin = ""
+        #: The layer whose operators are being added.
+        self.origin = ""
         self._bodies = 0
 
     def nested(self, graph: Graph) -> Emitter:
@@ -74,10 +75,10 @@ class Emitter:
         rule = _RULES.get(node.op)
         if rule is None:
             raise UnsupportedOpError(
-                f"Layer {node.origin!r}: the op {node.op!r} has no ONNX operator.",
+                f"Layer {node.origin!r}: the op {node.op!r} has no ONNX operator. Received: opset {self.opset}.",
                 hint="Leave it out of the model, or export to TF Lite.",
             )
-        self._origin = node.origin
+        self.origin = node.origin
         rule(self, node)
 
     def op(
@@ -94,7 +95,7 @@ class Emitter:
         while ins and not ins[-1]:
             ins.pop()
         outs = [self._fresh(hint or op.lower())] if outputs is None else [self.name(item) for item in outputs]
-        self.body.operators.append(Operator(op, tuple(ins), tuple(outs), attributes, self._origin))
+        self.body.operators.append(Operator(op, tuple(ins), tuple(outs), attributes, self.origin))
         return outs[0]
 
     def require(self, opset: int, what: str) -> None:
@@ -105,7 +106,7 @@ class Emitter:
         """
         if self.opset < opset:
             raise UnsupportedOpError(
-                f"Layer {self._origin!r}: {what} stands in ONNX's operator sets from {opset} on. Received: opset {self.opset}.",
+                f"Layer {self.origin!r}: {what} stands in ONNX's operator sets from {opset} on. Received: opset {self.opset}.",
                 hint=f"Export with --opset {opset} or later.",
             )
 

@@ -54,7 +54,10 @@ def _symbol(e: Emitter, name: str) -> str:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, Symbolic) and str(dim) == name:
                 return e.op("Gather", [_shape(e, value), e.ints([axis])], hint="length", axis=0)
-    raise UnsupportedOpError(f"The length {name!r} is not one of an input's.", hint="Give it with --dim.")
+    raise UnsupportedOpError(
+        f"Layer {e.origin!r}: lengths that are known when the model runs are those of its inputs. Received: {name!r}.",
+        hint=f"Fix it with --dim {name}=N.",
+    )
 
 
 def _shape(e: Emitter, value: Value) -> str:
