@@ -31,8 +31,8 @@ from kexport_runtimes.coreml.program import (
 )
 from kexport_runtimes.coreml.wire import Message
 
-#: Elements that one tensor may declare: 8 GB of float32. Larger ones are refused before anything is allocated.
-MAX_ELEMENTS = 1 << 31
+#: Elements that one tensor may have: 4 GB of float32. Larger ones are refused before anything is allocated.
+MAX_ELEMENTS = 1 << 30
 
 _MAX_RANK = 16
 

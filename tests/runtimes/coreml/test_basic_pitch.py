@@ -1,7 +1,7 @@
 """One network that others published as .mlpackage and .onnx: the interpreter agrees with ONNX Runtime.
 
 basic-pitch 0.4.0 (PyPI, Spotify's, Apache-2.0) finds notes in music: constant-Q transform, convolutions, normalizations. Its
-Core ML model was made by coremltools 6 from TensorFlow.
+Core ML model was made by coremltools 7 from TensorFlow.
 """
 
 from __future__ import annotations

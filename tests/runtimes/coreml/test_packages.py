@@ -145,7 +145,7 @@ for _ in range(200):
         ([add("y")], "takes 'y', which no operation before it makes"),
         ([mil.operation("relu", {"x": "x"}, {"x": TYPE}), add("x")], "Defined twice: 'x'"),
         ([mil.constant("a", W)], "Not defined: 'y'"),
-        ([mil.operation("relu", {"x": "x"}, {"y": LONG})], "at most 2147483648 elements"),
+        ([mil.operation("relu", {"x": "x"}, {"y": LONG})], "at most 1073741824 elements"),
         ([mil.operation("relu", {"x": "x"}, {"y": DEEP})], "at most 100 deep"),
         ([mil.operation("const", {}, {"y": TYPE})], "has one output, and its value"),
         ([mil.operation("const", {}, {"y": TYPE}, {"val": mil.field(2, TYPE)})], "has a value"),
@@ -188,6 +188,23 @@ def test_huge_results_are_not_allocated(tmp_path: Path) -> None:
     operation = mil.operation("fill", {"shape": shape}, {"y": mil.tensor_type("float32", (None, None))})
     with pytest.raises(RuntimeError, match="fill 'y' makes a tensor of at most"):
         run(written(tmp_path, operation))
+
+
+def test_broadcasts_are_not_allocated_either(tmp_path: Path) -> None:
+    long, tall = np.zeros((1, 2**16), np.float32), np.zeros((2**16, 1), np.float32)
+    declared = mil.tensor_type("float32", (None, None))
+    for kind, names, more in [
+        ("add", ("x", "y"), {}),
+        ("matmul", ("y", "x"), {}),
+        ("einsum", ("values",), {"equation": mil.immediate(np.array("ab,cd->ad"))}),
+        ("gather", ("x", "indices"), {}),
+    ]:
+        values: list[Any] = ["long", "tall"] if kind != "einsum" else [["tall", "long"]]
+        second = np.zeros((2**16, 1), np.int32) if kind == "gather" else tall
+        operations = [mil.constant("long", long), mil.constant("tall", second)]
+        operations.append(mil.operation(kind, dict(zip(names, values, strict=True)) | more, {"y": declared}))
+        with pytest.raises(RuntimeError, match=f"{kind} 'y' makes a tensor of at most"):
+            run(written(tmp_path / kind, *operations))
 
 
 def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from kexport_runtimes.coreml import dtypes
 from kexport_runtimes.coreml.errors import ComputeError, PackageError
 from kexport_runtimes.coreml.ops.arguments import ints, several
 from kexport_runtimes.coreml.registry import Call, op
-from kexport_runtimes.coreml.values import TensorList
+from kexport_runtimes.coreml.values import TensorList, checked_size
 
 Array = NDArray[Any]
 
@@ -84,7 +84,9 @@ def list_read(call: Call, ls: TensorList, index: Any) -> Array:
 @op("list_gather")
 def list_gather(call: Call, ls: TensorList, indices: Any) -> Array:
     """Several elements, along a new first axis."""
-    return np.stack([_element(ls, index, call) for index in ints(indices)])
+    found = [_element(ls, index, call) for index in ints(indices)]
+    checked_size([sum(element.size for element in found)])
+    return np.stack(found)
 
 
 def _written(ls: TensorList, indices: list[int], values: list[Array]) -> TensorList:

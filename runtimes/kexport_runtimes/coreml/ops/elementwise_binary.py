@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.registry import op, register
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -32,8 +33,14 @@ _TABLE: dict[str, Callable[[Array, Array], Any]] = {
 }
 
 
+def _check_size(*tensors: Array) -> None:
+    """Refuse what broadcasts to more than a tensor may hold."""
+    checked_size(np.broadcast_shapes(*(np.shape(tensor) for tensor in tensors)))
+
+
 def _of_table(compute: Callable[[Array, Array], Any]) -> Callable[[Array, Array], Any]:
     def kernel(x: Array, y: Array) -> Any:
+        _check_size(x, y)
         return compute(x, y)
 
     return kernel
@@ -46,6 +53,7 @@ for _name, _compute in _TABLE.items():
 @op("real_div")
 def real_div(x: Array, y: Array) -> Any:
     """x / y; of integers the integer part."""
+    _check_size(x, y)
     quotient = np.true_divide(x, y)
     return np.trunc(quotient).astype(x.dtype) if x.dtype.kind in "iu" else quotient
 
@@ -53,6 +61,7 @@ def real_div(x: Array, y: Array) -> Any:
 @op("pow")
 def power(x: Array, y: Array) -> Any:
     """x to the power of y; of integers the integer part, as with negative powers."""
+    _check_size(x, y)
     if x.dtype.kind in "iu":
         return np.trunc(np.power(x.astype(np.float64), y)).astype(x.dtype)
     return np.power(x, y)
@@ -61,4 +70,5 @@ def power(x: Array, y: Array) -> Any:
 @op("select")
 def select(cond: Array, a: Array, b: Array) -> Any:
     """a where cond is true, b elsewhere."""
+    _check_size(cond, a, b)
     return np.where(cond, a, b)

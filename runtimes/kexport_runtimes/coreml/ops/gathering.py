@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kexport_runtimes.coreml.errors import ComputeError
 from kexport_runtimes.coreml.ops.arguments import axis_of
 from kexport_runtimes.coreml.registry import op
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -25,6 +26,7 @@ def gather(
     """Slices of an axis; leading ``batch_dims`` axes are shared with the indices."""
     at, shared = axis_of(axis, x.ndim), int(batch_dims)
     at_indices = in_bounds(indices, x.shape[at], validate_indices)
+    checked_size([*x.shape[:at], *indices.shape[shared:], *x.shape[at + 1 :]])
     if not shared:
         return np.take(x, at_indices, axis=at)
     _check_shared(x, indices, shared, at)
@@ -48,6 +50,7 @@ def gather_nd(x: Array, indices: Array, batch_dims: Any = 0, validate_indices: A
     shared = int(batch_dims)
     _check_shared(x, indices, shared, shared)
     depth = indices.shape[-1]
+    checked_size([*indices.shape[:-1], *x.shape[shared + depth :]])
     positions = tuple(
         in_bounds(indices[..., axis], x.shape[shared + axis], validate_indices) for axis in range(depth)
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.ops.arguments import several
 from kexport_runtimes.coreml.registry import Call, op
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -16,6 +17,7 @@ Array = NDArray[Any]
 @op("linear")
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Any:
     """x weightᵀ + bias, for a weight of shape (out, in)."""
+    checked_size([*x.shape[:-1], len(weight)])
     product = np.matmul(x, weight.T)
     return product if bias is None else product + bias
 
@@ -34,10 +36,17 @@ def matmul(
         x = np.swapaxes(x, -1, -2)
     if transpose_y and y.ndim > 1:
         y = np.swapaxes(y, -1, -2)
+    checked_size([*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), *x.shape[-2:-1], *y.shape[-1:]])
     return np.matmul(x, y)
 
 
 @op("einsum")
 def einsum(values: Any, equation: str) -> Any:
     """The sum of products that the equation says, of one or two tensors."""
-    return np.einsum(equation, *several(values), optimize=True)
+    tensors = several(values)
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    sizes = dict(
+        zip(inputs.replace(",", ""), (size for tensor in tensors for size in tensor.shape), strict=True)
+    )
+    checked_size([sizes[letter] for letter in output])
+    return np.einsum(equation, *tensors, optimize=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kexport_runtimes.coreml.errors import ComputeError
 from kexport_runtimes.coreml.ops.arguments import axes_of
 from kexport_runtimes.coreml.registry import op
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -80,6 +81,7 @@ def local_response_norm(
     width = int(size)
     if width < 1:
         raise ComputeError(f"takes a size of at least 1. Received: {width}")
+    checked_size([len(x), x.shape[1] + width, *x.shape[2:]])
     squares = np.square(x)
     # As PyTorch places the window: the channel's own is at size // 2.
     before, after = width // 2, (width - 1) // 2

@@ -168,6 +168,7 @@ def resample(
             f"takes (n, c, h, w) and coordinates (n, h, w, 2). Received: {x.shape}, {coordinates.shape}"
         )
     height, width = x.shape[2:]
+    checked_size([*x.shape[:2], *coordinates.shape[1:3]])
     xs = _in_pixels(coordinates[..., 0], width, coordinates_mode, align_corners)
     ys = _in_pixels(coordinates[..., 1], height, coordinates_mode, align_corners)
     outside = np.float32(padding_value) if padding_mode == "constant" else None

@@ -101,6 +101,7 @@ def concat(values: Any, axis: Any, interleave: Any = False) -> Array:
     """Tensors one after the other along an axis; interleaved, the first slice of each, then the second of each."""
     parts = several(values)
     at = axis_of(axis, parts[0].ndim)
+    checked_size([sum(part.size for part in parts)])
     if not interleave:
         return np.concatenate(parts, axis=at)
     stacked = np.stack(parts, axis=at + 1)
@@ -111,7 +112,9 @@ def concat(values: Any, axis: Any, interleave: Any = False) -> Array:
 @op("stack")
 def stack(values: Any, axis: Any) -> Array:
     """Tensors of one shape along a new axis."""
-    return np.stack(several(values), axis=int(axis))
+    parts = several(values)
+    checked_size([len(parts), *parts[0].shape])
+    return np.stack(parts, axis=int(axis))
 
 
 @op("split")

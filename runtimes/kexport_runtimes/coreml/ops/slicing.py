@@ -117,6 +117,7 @@ def sliding_windows(x: Array, axis: Any, size: Any, stride: Any = 1) -> Array:
     at, width, step = axis_of(axis, x.ndim), int(size), int(stride)
     if not 1 <= width <= x.shape[at] or step < 1:
         raise ComputeError(f"takes windows within {x.shape[at]}. Received: {width}, stride {step}")
+    checked_size([x.size, width])
     view = np.lib.stride_tricks.sliding_window_view(x, width, axis=at)
     windows = np.moveaxis(view, -1, at + 1)
     part: Array = windows[(slice(None),) * at + (slice(None, None, step),)]

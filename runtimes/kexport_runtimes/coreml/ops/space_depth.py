@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.ops.arguments import ints
 from kexport_runtimes.coreml.registry import op
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -51,6 +52,7 @@ def space_to_batch(x: Array, block_shape: Any, paddings: Any) -> Array:
     """Blocks of the padded image into the batch, which stays last in it."""
     p, q = ints(block_shape)
     edges = [(0, 0), (0, 0), *np.asarray(paddings).reshape(2, 2).tolist()]
+    checked_size([size + sum(edge) for size, edge in zip(x.shape, edges, strict=True)])
     padded = np.pad(x, edges)
     n, c, h, w = padded.shape
     return (

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.errors import ComputeError
 from kexport_runtimes.coreml.ops.arguments import ints, one_of
+from kexport_runtimes.coreml.values import checked_size
 
 Array = NDArray[Any]
 
@@ -48,6 +49,7 @@ class Windows:
         sizes = self.padded_sizes(x.shape[2:])
         for size, before, padded in zip(x.shape[2:], self.before, sizes, strict=True):
             width.append((before, padded - before - size))
+        checked_size([*x.shape[:2], *sizes])
         return np.pad(x, width, constant_values=value) if any(map(any, width)) else x
 
     def at(self, padded: Array, offset: Sequence[int]) -> Array:
