@@ -336,6 +336,13 @@ def test_when_every_target_fails_the_worst_error_is_raised(model: Path, paper: N
         kexport.export(model, ["paper", "tflite"], golden=wrong)
 
 
+def test_the_reference_is_not_awaited_where_nothing_was_written(model: Path, golden: Path) -> None:
+    steps: list[str] = []
+    with pytest.raises(errors.UsageError, match="operator set"):
+        kexport.export(model, "onnx", golden=golden, opset=99, progress=steps.append)
+    assert steps[-1] == "Writing onnx"
+
+
 def test_progress_names_the_steps(model: Path, golden: Path) -> None:
     steps: list[str] = []
     kexport.export(model, golden=golden, progress=steps.append)

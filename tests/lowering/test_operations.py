@@ -143,6 +143,7 @@ def test_every_operation_of_keras_is_lowered_or_refused() -> None:
         (operation("Split", indices_or_sections=3, axis=1), "equal parts"),
         (operation("Reshape", newshape=[-1, 3]), "holds the elements"),
         (operation("GetItem", [{"class_name": "__slice__", "config": {}}, 4]), "within dimension 1"),
+        (operation("GetItem", [{"class_name": "__slice__", "config": 3.5}]), "A part of an index is"),
         (operation("Norm", module="linalg", ord="nuc", axis=[0, 1]), "singular values"),
         (operation("Einsum", subscripts="ii->i"), "none twice"),
         (operation("TopK", module="math", k=5), "top_k takes"),

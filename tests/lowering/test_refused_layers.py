@@ -6,7 +6,7 @@ import pytest
 
 from kexport.errors import LoweringError
 from kexport.lowering import lower
-from lowering.specs import one_layer
+from lowering.specs import layer, one_layer
 
 
 @pytest.mark.parametrize("class_name", ["StringLookup", "TextVectorization"])
@@ -95,3 +95,9 @@ def test_arguments_of_layers_of_integers_are_checked(class_name, arguments, mess
 def test_arguments_of_signals_and_images_are_checked(class_name, arguments, shape, message):
     with pytest.raises(LoweringError, match=message):
         lower(one_layer(shape, class_name, **arguments))
+
+
+def test_a_stack_of_no_cells():
+    cell = layer("cell", "StackedRNNCells", path="layer/cell")
+    with pytest.raises(LoweringError, match=r"'layer/cell'.*one cell or more"):
+        lower(one_layer((None, 3, 4), "RNN", children={"cell": cell}))

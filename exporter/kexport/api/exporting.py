@@ -208,6 +208,8 @@ class _Run:
     def finish(self, jobs: Sequence[_Job], destination: Path) -> ExportResult:
         """Emit, verify and describe; the paths in the result are those under ``destination``."""
         self._emit_all(jobs)
+        if not self._left(jobs):
+            raise worst(self.failures)
         golden, reason = self._golden()
         for job in self._left(jobs):
             job.reason = reason

@@ -111,6 +111,8 @@ def cell_of(ctx: Context, class_name: str) -> Cell:
         return OpCell(ctx, _OPS[class_name])
     if class_name == "StackedRNNCells":
         children = [ctx.layer.children[f"cell_{index}"] for index in range(len(ctx.layer.children))]
+        if not children:
+            raise ctx.error("StackedRNNCells holds one cell or more. Received: none")
         cells = [cell_of(replace(ctx, layer=child), child.class_name) for child in children]
         return Stacked(
             [part for cell in cells for part in (cell.cells if isinstance(cell, Stacked) else [cell])]

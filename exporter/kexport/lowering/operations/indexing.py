@@ -137,7 +137,11 @@ def _bounds(ctx: Context, part: Any, dim: Dim) -> tuple[int | None, int | None, 
     if isinstance(part, slice):
         found = part.start, part.stop, part.step
     else:
-        config = part.get("config") or {}
+        config = part.get("config") if isinstance(part, Mapping) else None
+        if not isinstance(config, Mapping):
+            raise ctx.error(
+                f"A part of an index is an integer, a slice, a tensor, None or Ellipsis. Received: {part!r}"
+            )
         found = config.get("start"), config.get("stop"), config.get("step")
     found = tuple(_from_the_end(bound, dim) for bound in found)
     if any(bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)) for bound in found):
