@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import ssl
@@ -9,16 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kexport.ir import Builder, TensorType, Value, dims
-from kexport_runtimes.tf_serving import CLIENT, http, values
+from kexport_runtimes.tf_serving import CLIENT, http, stubs, values
 from kexport_runtimes.tf_serving.address import Address
 from kexport_runtimes.tf_serving.errors import ServerError
 from kexport_runtimes.tf_serving.load import percentile
@@ -32,6 +35,7 @@ JSON_DTYPES = (
     *("float32", "float64", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "bool", "string"),
 )
 HALVES = ("float16", "bfloat16", "uint16")
+ONE = Ports({"x": ("float32", (-1,))}, {"y": ("float32", (-1,))})
 #: What a float32, in JSON or not, may come back as.
 SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.4028235e38]
 
@@ -47,9 +51,9 @@ def echo(b: Builder, *inputs: Value) -> dict[str, Value]:
     return {f"{value.name}_back": b.op("identity", value) for value in inputs}
 
 
-def write(folder: Path, types: dict[str, TensorType], body: Any = echo) -> Path:
+def write(folder: Path, types: dict[str, TensorType], body: Any = echo, **options: Any) -> Path:
     folder.mkdir()
-    TARGET.emit(TARGET.legalize(graph_of(types, body), {}), folder, {})
+    TARGET.emit(TARGET.legalize(graph_of(types, body), {}), folder, options)
     return folder
 
 
@@ -62,6 +66,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "halves": write(root / "halves", {kind: TensorType(kind, shape) for kind in HALVES}),
         "one": write(
             root / "one", {"x": TensorType("float32", (BATCH,))}, lambda b, x: {"y": b.op("add", x, x)}
+        ),
+        "photo": write(
+            root / "photo",
+            {"x": TensorType("float32", (BATCH, 4, 5, 3))},
+            lambda b, x: {"y": b.op("add", x, x)},
+            signature="images",
         ),
         "blob": write(
             root / "blob",
@@ -192,9 +202,99 @@ def test_tensorflow_is_not_imported_for_its_messages(server: Server) -> None:
     subprocess.run([sys.executable, "-c", program, server.grpc], check=True)
 
 
-# Servers that are none.
+@pytest.mark.parametrize("form", ["row", "column", "grpc"])
+def test_encoded_images(server: Server, connect: Any, form: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+    encoded = []
+    for image in pixels:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        encoded.append(file.getvalue())
+    model = connect(server.grpc if form == "grpc" else server.rest, "photo")
+    ports = model.signatures()["images"]
+    assert ports.inputs == {"x_bytes": ("string", (-1,))}
+    outputs = model.predict({"x_bytes": np.array(encoded, object)}, "images", ports, form)
+    np.testing.assert_allclose(outputs["y"], pixels.astype("f4") * 2, rtol=1e-6)
 
-ONE = Ports({"x": ("float32", (-1,))}, {"y": ("float32", (-1,))})
+
+# gRPC servers that are up to no good.
+
+
+@contextmanager
+def grpc_server(answer: Callable[[Any], bytes]) -> Iterator[int]:
+    """Answers Predict with these bytes."""
+    grpc = stubs.grpc()
+    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: answer(context))
+    service = grpc.method_handlers_generic_handler(
+        "tensorflow.serving.PredictionService", {"Predict": handler}
+    )
+    running = grpc.server(ThreadPoolExecutor(2), handlers=[service])
+    port = running.add_insecure_port("127.0.0.1:0")
+    running.start()
+    try:
+        yield port
+    finally:
+        running.stop(None).wait()
+
+
+def response(name: str = "y", dtype: int = 1, shape: tuple[int, ...] = (2,), **fields: Any) -> bytes:
+    answer = stubs.api("predict_pb2").PredictResponse()
+    tensor = answer.outputs[name]
+    tensor.dtype = dtype
+    for size in shape:
+        tensor.tensor_shape.dim.add().size = size
+    for key, value in fields.items():
+        if isinstance(value, bytes):
+            setattr(tensor, key, value)
+        else:
+            getattr(tensor, key).extend(value)
+    return bytes(answer.SerializeToString())
+
+
+def refuse(context: Any) -> bytes:
+    context.abort(stubs.grpc().StatusCode.RESOURCE_EXHAUSTED, "x" * 5000)
+    return b""
+
+
+def dawdle(context: Any) -> bytes:
+    time.sleep(1.5)
+    return b""
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refuse, "RESOURCE_EXHAUSTED"),
+        (dawdle, "timeout"),
+        (lambda _: b"\xff\xff\xff", "INTERNAL"),
+        (lambda _: b"", "wrong names"),
+        (lambda _: response("z", float_val=[1, 2]), "wrong names"),
+        (lambda _: response(float_val=[]), "garbage"),
+        (lambda _: response(float_val=[1, 2, 3]), "garbage"),
+        (lambda _: response(tensor_content=b"\0" * 7), "garbage"),
+        (lambda _: response(shape=(1 << 40,), float_val=[0]), "garbage"),
+        (lambda _: response(shape=(-2,), float_val=[0, 0]), "garbage"),
+        (lambda _: response(dtype=21), "garbage"),
+        (lambda _: response(dtype=7, string_val=[b"a"]), "garbage"),
+    ],
+)
+def test_wrong_answers_over_grpc(connect: Any, answer: Any, kind: str) -> None:
+    with grpc_server(answer) as port:
+        model = connect(f"grpc://127.0.0.1:{port}", "m", timeout=1)
+        with pytest.raises(ServerError) as caught:
+            model.predict({"x": np.ones(2, "f4")}, "serve", ONE, "grpc")
+    assert caught.value.kind == kind
+    assert len(str(caught.value)) < 700
+
+
+def test_the_last_element_stands_for_all_that_follow(connect: Any) -> None:
+    with grpc_server(lambda _: response(shape=(4,), float_val=[1, 2])) as port:
+        model = connect(f"grpc://127.0.0.1:{port}", "m", timeout=5)
+        outputs = model.predict({"x": np.ones(2, "f4")}, "serve", ONE, "grpc")
+    np.testing.assert_array_equal(outputs["y"], np.array([1, 2, 2, 2], "f4"))
+
+
+# Servers that are none.
 
 
 def asked(behaviour: Behaviour, *, timeout: float = 5.0, ports: Ports = ONE) -> Any:
@@ -237,6 +337,8 @@ WRONG = {
     "no HTTP ": b"\x00\xff\xfe" * 100,
     "no HTTP  ": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
     "no HTTP   ": b"HTTP/1.1 200 OK\r\n" + b"X" * 100_000,
+    "truncated  ": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "garbage        ": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{",
     "too large": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
     "garbage": answered(b"not json"),
     "garbage ": answered(b"[" * 200_000),

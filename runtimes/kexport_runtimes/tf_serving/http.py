@@ -80,8 +80,9 @@ class Connection:
         self._open.end = end
         headers = {"Accept": "application/json", "Content-Type": "application/json", **self._headers}
         self._open.request(method, f"{self._address.path}{path}", body, headers)
-        answer = self._open.getresponse()
-        contents = _read(answer)
+        # A response of unknown length is the connection's last, and nobody else closes it.
+        with self._open.getresponse() as answer:
+            contents = _read(answer)
         self._open.used = True
         if answer.will_close:
             self.close()

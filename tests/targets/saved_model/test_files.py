@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,31 @@ def test_the_command_line_runs_it(tmp_path: Path) -> None:
     arguments += ["--inputs", f"x={tmp_path / 'x.npy'}", "--outdir", str(tmp_path)]
     tensorflow("-m", "tensorflow.python.tools.saved_model_cli", "run", *arguments)
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), np.maximum(x @ KERNEL, 0), rtol=1e-5)
+
+
+def test_the_command_line_shows_it(tmp_path: Path) -> None:
+    types, options = (
+        {"x": TensorType("float32", (BATCH, 8, 8, 3))},
+        {"signature": "images", "weights_in": "variables"},
+    )
+
+    def body(b: Builder, x: Value) -> dict[str, Value]:
+        return {"y": b.op("mul", x, b.constant(np.ones((8, 8, 3), np.float32) / 2))}
+
+    (tmp_path / "model").mkdir()
+    TARGET.emit(TARGET.legalize(graph_of(types, body), {}), tmp_path / "model", options)
+    shown = tensorflow(
+        "-m",
+        "tensorflow.python.tools.saved_model_cli",
+        "show",
+        "--dir",
+        str(tmp_path / "model" / "1"),
+        "--all",
+    )
+    for name in ("serving_default", "serve", "images"):
+        assert f"signature_def['{name}']:" in shown
+    assert re.search(r"inputs\['x_bytes'\] tensor_info:\s+dtype: DT_STRING\s+shape: \(-1\)", shown)
+    assert shown.count("Method name is: tensorflow/serving/predict") == 3
 
 
 def test_the_same_bytes(tmp_path: Path) -> None:
