@@ -30,6 +30,7 @@ class ModelInfo:
         keras_version, backend, library, format: as in ``kexport.loading.spec.Provenance``.
         layers: the number of layers, nested ones included.
         parameters: the number of weight elements.
+        notes: what the file leaves open and its reader should know, a sentence or two each.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelInfo:
     parameters: int
     weights_file: str = ""
     weights_sha256: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class Source:
             parameters=self.spec.parameters,
             weights_file=self.weights.name if self.weights else "",
             weights_sha256=model_sha256(self.weights, shards_of(self.weights)) if self.weights else "",
+            notes=self.spec.notes,
         )
 
 

@@ -156,6 +156,8 @@ def _report(result: Any, *, as_json: bool) -> None:
         from kexport.reporting.terminal import export_text
 
         click.echo(export_text(result), nl=False)
+    for note in () if result.verified else result.model.notes:
+        show_warning(note)
     for target in result.targets:
         if target.status == "unavailable":
             show_warning(f"{target.target} is not verified. {target.reason}")

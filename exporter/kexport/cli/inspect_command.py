@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kexport.cli.console import show_warning
 from kexport.cli.options import (
     code_options,
     dimensions_of,
@@ -52,4 +53,6 @@ def command(
         from kexport.reporting.terminal import inspect_text
 
         click.echo(inspect_text(result), nl=False)
+    for note in result.model.notes:
+        show_warning(note)
     return 0

@@ -16,7 +16,7 @@ from typing import Any
 from kexport.errors import UsageError
 from kexport.loading import keras3_h5, legacy_h5
 from kexport.loading.archive import CONFIG, METADATA, PICKLED_WEIGHTS, WEIGHTS, Archive, Contents
-from kexport.loading.backend_order import is_mirrored_by_theano, normalized, takes_reset_gates_for_input
+from kexport.loading.backend_order import differs_on_theano, normalized, takes_reset_gates_for_input
 from kexport.loading.context import Context
 from kexport.loading.files import kind_of, parse_json, read_json
 from kexport.loading.folder import Folder
@@ -35,8 +35,8 @@ BACKENDS = ("tensorflow", "theano", "cntk", "mxnet", "jax", "torch", "openvino")
 """What a Keras model may have been trained on."""
 
 BACKEND_NOTE = (
-    "The file does not say which backend the model was trained on. Theano applies convolution kernels mirrored; "
-    "if it was Theano, say so: --trained-on theano."
+    "The file does not say which backend the model was trained on. Theano applies convolution kernels mirrored, and lays windows with "
+    "padding 'same' elsewhere than TensorFlow; if it was Theano, say so: --trained-on theano."
 )
 
 ORDERING_NOTE = (
@@ -116,13 +116,13 @@ def _finished(spec: ModelSpec, assigned: Assigned, ctx: Context, path: Path | No
 
 def _notes(model: ModelSpec, ctx: Context) -> Iterator[str]:
     layers, major = list(model.walk()), ctx.provenance.keras_major
-    if not ctx.trained_on and major in {0, 1, 2} and any(map(is_mirrored_by_theano, layers)):
+    if not ctx.trained_on and major in {0, 1, 2} and any(map(differs_on_theano, layers)):
         yield BACKEND_NOTE
     if major == 1 and not ctx.orderings and any(layer.class_name in SILENT for layer in layers):
         yield ORDERING_NOTE
     if any(takes_reset_gates_for_input(layer, ctx.provenance) for layer in layers):
         yield RESET_NOTE
-    if any(samples_corners(layer, ctx.provenance) for layer in layers):
+    if ctx.trained_on != "theano" and any(samples_corners(layer, ctx.provenance) for layer in layers):
         yield BILINEAR_NOTE
 
 

@@ -83,9 +83,10 @@ def normalized(layer: LayerSpec, ctx: Context) -> LayerSpec:
     return layer
 
 
-def is_mirrored_by_theano(layer: LayerSpec) -> bool:
-    """Whether the layer computes something else on Theano, from the same weights."""
-    return layer.class_name in _FLIPPED
+def differs_on_theano(layer: LayerSpec) -> bool:
+    """Whether the layer computes something else on Theano, from the same weights: with mirrored kernels, or other padding."""
+    pads = layer.class_name.endswith(("Pooling1D", "Pooling2D", "Pooling3D")) or "Conv" in layer.class_name
+    return layer.class_name in _FLIPPED or (pads and layer.config.get("padding") == "same")
 
 
 def takes_reset_gates_for_input(layer: LayerSpec, provenance: Provenance) -> bool:

@@ -481,6 +481,8 @@ def _number(dim):
 def dtype_of(tensor):
     """The dtype of a symbolic tensor by name."""
     dtype = getattr(tensor, "dtype", None) or "float32"
+    if isinstance(dtype, type):
+        return dtype.__name__  # CNTK's tensors have NumPy's scalar types
     return str(getattr(dtype, "name", dtype))
 
 
