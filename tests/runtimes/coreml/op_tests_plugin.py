@@ -77,7 +77,11 @@ def predict(model: Any, data: dict[str, Any], state: Any = None) -> dict[str, An
     if not Counts.comparing:
         # The case compares for itself.
         Counts.compared += 1
-    return session.run(given, state)
+    try:
+        return session.run(given, state)
+    except RuntimeError as error:
+        # Core ML's words, which cases that must fail look for.
+        raise RuntimeError(f"Unable to compute the prediction using ML Program: {error}") from error
 
 
 def compare_backend(

@@ -1,4 +1,4 @@
-"""Elements put at indices. Source: coremltools 9.0, mil/ops/defs/iOS15/scatter_gather.py and iOS17. Bounds as in :mod:`.gathering`."""
+"""Elements put at indices. Source: coremltools 9.0, mil/ops/defs/iOS15/scatter_gather.py and iOS17. Bounds: :mod:`.indices`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kexport_runtimes.coreml.errors import ComputeError
 from kexport_runtimes.coreml.ops.arguments import axis_of
-from kexport_runtimes.coreml.ops.gathering import in_bounds
-from kexport_runtimes.coreml.registry import op
+from kexport_runtimes.coreml.ops.indices import positions
+from kexport_runtimes.coreml.registry import Call, op
 
 Array = NDArray[Any]
 
@@ -27,6 +27,7 @@ _MODES: dict[str, Callable[..., Any]] = {
 
 @op("scatter")
 def scatter(
+    call: Call,
     data: Array,
     indices: Array,
     updates: Array,
@@ -36,12 +37,16 @@ def scatter(
 ) -> Array:
     """Slices of an axis, combined with updates; those of one index one after the other."""
     at = axis_of(axis, data.ndim)
-    where = (slice(None),) * at + (in_bounds(indices, data.shape[at], validate_indices),)
-    return _combined(data, where, updates, mode)
+    where = positions(indices, data.shape[at], validate=validate_indices, opset=call.opset)
+    kept = ~where.outside
+    if not kept.all():
+        updates = np.compress(kept, updates, axis=at)
+    return _combined(data, (slice(None),) * at + (where.safe[kept],), updates, mode)
 
 
 @op("scatter_along_axis")
 def scatter_along_axis(
+    call: Call,
     data: Array,
     indices: Array,
     updates: Array,
@@ -51,20 +56,24 @@ def scatter_along_axis(
 ) -> Array:
     """For each place of ``indices`` and ``updates``, the element there, with the index on one axis."""
     at = axis_of(axis, data.ndim)
-    where: list[Any] = list(np.indices(indices.shape, sparse=True))
-    where[at] = in_bounds(indices, data.shape[at], validate_indices)
-    return _combined(data, tuple(where), updates, mode)
+    where = positions(indices, data.shape[at], validate=validate_indices, opset=call.opset)
+    kept = ~where.outside
+    places: list[Any] = list(np.indices(indices.shape))
+    places[at] = where.safe
+    return _combined(data, tuple(place[kept] for place in places), updates[kept], mode)
 
 
 @op("scatter_nd")
 def scatter_nd(
-    data: Array, indices: Array, updates: Array, mode: str = "add", validate_indices: Any = False
+    call: Call, data: Array, indices: Array, updates: Array, mode: str = "add", validate_indices: Any = False
 ) -> Array:
     """The last axis of ``indices`` holds positions on the leading axes of ``data``."""
-    where = tuple(
-        in_bounds(indices[..., axis], data.shape[axis], validate_indices) for axis in range(indices.shape[-1])
-    )
-    return _combined(data, where, updates, mode)
+    where = [
+        positions(indices[..., axis], data.shape[axis], validate=validate_indices, opset=call.opset)
+        for axis in range(indices.shape[-1])
+    ]
+    kept = ~np.any([item.outside for item in where], axis=0)
+    return _combined(data, tuple(item.safe[kept] for item in where), updates[kept], mode)
 
 
 def _combined(data: Array, where: tuple[Any, ...], updates: Array, mode: str) -> Array:
