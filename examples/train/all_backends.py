@@ -19,13 +19,13 @@ from kexport import backends, plugins
 
 HERE = Path(__file__).resolve().parent
 
-#: What can't be, for whatever target: (backend, model) → why.
-LIMITS = {
-    ("cntk", "custom"): "see README.md: code of Keras before 3",
-}
-
-#: Why files of old Keras whose Lambda holds bytecode are given code in another way; see README.md.
+#: The code of the model ``custom``.
 CUSTOM = HERE / "custom_layers.py"
+
+#: What is known not to be: (backend, model) → why.
+LIMITS = {
+    ("keras1-theano", "custom"): "today's Keras, which traces the custom code, reads no models of Keras 1",
+}
 
 
 @dataclass
@@ -84,16 +84,16 @@ def exported(table: Table, backend: str, model: str, path: Path, targets: list[s
     """Export one model to all targets, and fill its row."""
     row = table.cells.setdefault((backend, model), {})
     recipe = backends.RECIPES[backend]
-    code = {"custom_objects": CUSTOM, "trust_lambda": True} if model == "custom" else {}
+    code = {"custom_objects": CUSTOM} if model == "custom" else {}
     # Files of Keras 1 do not say what trained them.
     trained_on = recipe.backend if recipe.keras_major == 1 else None
     output = path.parent / "exports" / path.stem
     try:
         result = kexport.export(path, targets, output=output, trained_on=trained_on, **code)
     except kexport.KexportError as error:
-        for target in targets:
-            row[target] = table.note(str(error).replace("\n", " "))
-        table.failed = table.failed or (backend, model) not in LIMITS
+        known = LIMITS.get((backend, model))
+        row.update(dict.fromkeys(targets, table.note(known or str(error).replace("\n", " "))))
+        table.failed = table.failed or known is None
         return
     for item in result.targets:
         if item.verdict is not None:

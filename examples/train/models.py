@@ -1,7 +1,7 @@
 """The models: each a function that builds one for the shapes of its data, with the name of the data and how it is trained."""
 
 from custom_layers import Scale, centred
-from shims import Sequential, embedding, functional, keras, layers, need, reading_layers
+from shims import Sequential, embedding, functional, keras, layers, need, of_function, reading_layers
 
 #: name: (builder, data, loss, epochs)
 MODELS = {}
@@ -144,7 +144,7 @@ def texts(shape, classes, words):
 def custom(shape, classes):
     """A Lambda layer, an abstract layer, and functions on the backend's own tensors."""
     made = Sequential()
-    made.add(layers.Lambda(centred, name="centred", input_shape=shape))
+    made.add(of_function(centred, name="centred", input_shape=shape))
     made.add(layers.Dense(12))
     made.add(Scale(name="scale"))
     made.add(layers.Dense(classes, activation="softmax"))

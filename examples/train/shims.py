@@ -7,6 +7,7 @@ from __future__ import print_function
 
 import os
 import sys
+import types
 
 if os.environ.get("TF_USE_LEGACY_KERAS") == "1":
     import tf_keras as keras
@@ -56,6 +57,17 @@ def functional(inputs, outputs):
     if VERSION >= (2, 0):
         return keras.models.Model(inputs, outputs)
     return keras.models.Model(input=inputs, output=outputs)
+
+
+def of_function(function, **arguments):
+    """A Lambda layer. Of a function Keras 1 and 2 save the bytecode, which is that Python's alone; of a method they save the name."""
+
+    def call(self, x):
+        return function(x)
+
+    call.__name__ = function.__name__
+    named = function if VERSION >= (3, 0) else types.MethodType(call, function)
+    return layers.Lambda(named, **arguments)
 
 
 def reading_layers():

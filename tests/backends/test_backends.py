@@ -15,7 +15,7 @@ from kexport.backends.recipes import RECIPES
 from kexport.cli.main import run
 from kexport.errors import MissingDependencyError, NotVerifiedError, UsageError
 from kexport.loading.spec import Provenance
-from kexport.reference.candidates import candidates
+from kexport.reference.candidates import candidates, needs_tracer, tracers
 
 
 @pytest.fixture(autouse=True)
@@ -176,3 +176,22 @@ def test_the_own_framework_comes_first(
     assert found[0].label == first
     assert bool(found[0].interpreter) == (first not in {"tf_keras", "Keras 3 on tensorflow"})
     assert len({candidate.label for candidate in found}) == len(found) > 1
+
+
+@pytest.mark.parametrize("version", ["1.2.2", "2.3.1", "3.9.2"])
+def test_code_is_traced_by_this_python_where_another_computes(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kexport.reference.candidates.installed", lambda name: name in {"keras", "tf_keras", "tensorflow"}
+    )
+    provenance = Provenance(version, "torch" if version.startswith("3") else "theano", "h5")
+    assert needs_tracer(provenance) == (not version.startswith("3"))
+    for name in ("theano", "keras1-theano", "torch"):
+        pretend(name)
+    assert needs_tracer(provenance)
+    assert candidates(provenance)[0].interpreter == (sys.executable,)
+    assert not any(candidate.interpreter for candidate in tracers(provenance))
+    monkeypatch.setattr("kexport.reference.candidates.installed", lambda name: False)
+    with pytest.raises(NotVerifiedError, match=r"(?s)own code.*pip install"):
+        tracers(provenance)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -25,8 +26,6 @@ FAKE_KERAS = """
 __version__ = "{version}"
 import os, pathlib
 import numpy
-if pathlib.Path(__file__).with_name("slow").exists():
-    import time; time.sleep(60)
 class backend:
     backend = staticmethod(lambda: os.environ["KERAS_BACKEND"])
 class _Model:
@@ -96,6 +95,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setattr(recipes, "RECIPES", {"jax": fake()})
     monkeypatch.setattr(store, "RECIPES", recipes.RECIPES)
+    monkeypatch.setattr(backends, "RECIPES", recipes.RECIPES)
     return tmp_path / "backends"
 
 
@@ -199,7 +199,9 @@ main()
 def slow_setup(home: Path) -> subprocess.Popen[str]:
     """A setup in a process of its own that has come to its last step, which takes a minute."""
     index = home.parent / "index"
-    write_wheel(index, "keras", "9.0", FAKE_KERAS.format(version="9.0") + "import time; time.sleep(60)\n")
+    started = home.parent / "started"
+    wait = f"pathlib.Path({str(started)!r}).write_text(str(os.getpid())); import time; time.sleep(60)\n"
+    write_wheel(index, "keras", "9.0", FAKE_KERAS.format(version="9.0") + wait)
     (home.parent / "test_setup_program.py").write_text(Path(__file__).read_text("utf-8"), "utf-8")
     process = subprocess.Popen(
         [sys.executable, "-c", START.format(path=[str(home.parent)])], stderr=subprocess.PIPE, text=True
@@ -207,8 +209,11 @@ def slow_setup(home: Path) -> subprocess.Popen[str]:
     assert process.stderr is not None
     for line in process.stderr:
         if "[4/4]" in line:
-            return process
-    raise AssertionError(process.wait())
+            break
+    while not (started.exists() and started.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -222,18 +227,14 @@ def test_interrupted(number: int, slow_setup: subprocess.Popen[str], home: Path)
 
 def test_killed(slow_setup: subprocess.Popen[str], home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     slow_setup.kill()
-    slow_setup.wait()
+    slow_setup.communicate()
     assert backends.environment("jax") is None
     assert run(["backend", "list"]) == 0
     assert "leftover" in capsys.readouterr().out
     # What it started goes on, and keeps the lock: nobody makes or removes files under its hands.
     assert run(["backend", "remove", "jax"]) == 2
     assert "is being set up" in capsys.readouterr().err
-    started = subprocess.run(
-        ["pgrep", "-f", str(home)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    for process in started:
-        os.kill(int(process), signal.SIGKILL)
+    os.kill(int((home.parent / "started").read_text()), signal.SIGKILL)
     write_wheel(home.parent / "index", "keras", "9.0", FAKE_KERAS.format(version="9.0"))
     made = backends.setup("jax")
     assert kept(home) == [made.folder.name]
@@ -269,9 +270,12 @@ def test_another_python_takes_its_place_once_it_works(home: Path, capsys: pytest
 @pytest.fixture
 def container(home: Path) -> Path:
     """A command like a container's: variables and folders of this machine are not its own."""
-    made = backends.setup("jax")
+    inside = home.parent / "inside"
+    inside.mkdir()
+    (inside / "numpy.py").write_text(FAKE_NUMPY)
+    (inside / "keras.py").write_text(FAKE_KERAS.format(version="9.0"))
     script = home.parent / "container"
-    script.write_text(f'#!/bin/sh\nexec env -i $CONTAINER {made.interpreter[0]} "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec env -i PYTHONPATH={inside} $CONTAINER {sys.executable} "$@"\n')
     script.chmod(0o755)
     return script
 

@@ -56,6 +56,7 @@ class OwnKeras:
         self._arguments = path, provenance
         self._more: dict[str, Any] = {"weights": weights, "code": code, "input_shapes": input_shapes}
         self._reference: Reference | None = None
+        self._tracer: Reference | None = None
 
     def reference(self) -> Reference:
         """The process, which loads the model while the caller goes on.
@@ -86,7 +87,7 @@ class OwnKeras:
         from kexport.tracing.tracers import TraceFailedError
 
         try:
-            return self.reference().trace(request)
+            return self._tracing().trace(request)
         except WorkerError as error:
             raise TraceFailedError(str(error)) from error
         except UnsafeModelError:
@@ -94,10 +95,22 @@ class OwnKeras:
         except NotVerifiedError as error:
             raise _not_run(error) from error
 
+    def _tracing(self) -> Reference:
+        """The process that traces: the reference's, unless that is in an environment of its own, where kexport is not."""
+        if self._tracer is None:
+            from kexport.reference import Reference, needs_tracer
+
+            if needs_tracer(self._arguments[1]):
+                self._tracer = Reference.start(*self._arguments, **self._more, tracing=True)
+            else:
+                self._tracer = self.reference()
+        return self._tracer
+
     def close(self) -> None:
-        """End the process, if it was started."""
-        if self._reference is not None:
-            self._reference.close()
+        """End the processes that were started."""
+        for process in (self._reference, self._tracer):
+            if process is not None:
+                process.close()
 
 
 def _not_run(error: NotVerifiedError) -> LoweringError:

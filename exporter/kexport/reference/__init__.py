@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from kexport.reference.candidates import needs_tracer
 from kexport.reference.golden import Golden, load_golden, save_golden
 from kexport.reference.inputs import golden_inputs
 from kexport.reference.process import Reference
 from kexport.reference.samples import samples_from_file
 
-__all__ = ["Golden", "Reference", "golden_inputs", "load_golden", "samples_from_file", "save_golden"]
+__all__ = [
+    "Golden",
+    "Reference",
+    "golden_inputs",
+    "load_golden",
+    "needs_tracer",
+    "samples_from_file",
+    "save_golden",
+]

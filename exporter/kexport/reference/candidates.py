@@ -47,6 +47,32 @@ def _on_tensorflow(
     return Candidate(library, label, without, retry, interpreter)
 
 
+def tracers(provenance: Provenance) -> list[Candidate]:
+    """The Keras versions and backends of this very Python, which is what can run kexport's tracing, that may read a model; the best first.
+
+    What an own layer computes is written down here even where another framework says what the model computes.
+
+    Raises:
+        NotVerifiedError: none is installed.
+    """
+    found = _keras2() if provenance.keras_major != 3 else []
+    found += _keras3(provenance.backend)
+    if not found:
+        raise NotVerifiedError(
+            "To trace the model's own code, Keras is needed beside kexport, and none is installed.",
+            hint="pip install 'kexport[tensorflow]'",
+        )
+    return found
+
+
+def needs_tracer(provenance: Provenance) -> bool:
+    """Whether the model's own framework is not of this Python, so that another has to trace its code."""
+    try:
+        return bool(candidates(provenance)[0].interpreter)
+    except NotVerifiedError:
+        return True
+
+
 def candidates(provenance: Provenance) -> list[Candidate]:
     """The installed Keras versions and backends that may read a model as it was trained, the best first.
 
@@ -146,7 +172,8 @@ def _install_hint(provenance: Provenance) -> str:
 def _keras2() -> list[Candidate]:
     found = []
     if installed("tf_keras") and installed("tensorflow"):
-        found.append(_on_tensorflow("tf_keras", "tf_keras", {}))
+        # So that what the user's code calls tf.keras is tf_keras, too.
+        found.append(_on_tensorflow("tf_keras", "tf_keras", {"TF_USE_LEGACY_KERAS": "1"}))
     if installed("keras") and _keras_major() == 2:
         found.append(_on_tensorflow("keras", "Keras 2", {}))
     return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from kexport.errors import UsageError
 from kexport.ir import Array, Graph, Node, Value, dims, dtypes
-from kexport.reference.lengths import batch_symbols, choose_lengths
+from kexport.reference.lengths import batch_symbols, choose_lengths, least_lengths, too_short
 from kexport.reference.ranges import first_affine, index_range, is_hashed, looked_up
 
 SAMPLES = 4
@@ -40,7 +40,7 @@ def golden_inputs(
     Raises:
         UsageError: an input takes text, a length is unknown or not positive, or none can be found.
     """
-    bindings = {**choose_lengths(graph), **_checked(graph, lengths or {})}
+    bindings = {**_allowed(graph, choose_lengths(graph)), **_checked(graph, lengths or {})}
     count = samples if samples is not None else _sample_count(graph, bindings)
     if count < 1:
         raise UsageError(f"At least one sample is needed. Received: {count}")
@@ -50,6 +50,27 @@ def golden_inputs(
         name: _draw(graph, value, users, bindings, (count, *_tail(value, bindings)), _random(name, seed))
         for name, value in zip(graph.input_names, graph.inputs, strict=True)
     }
+
+
+def _allowed(graph: Graph, chosen: Mapping[str, int]) -> dict[str, int]:
+    """The lengths that were said to be allowed, in place of those chosen: the next longer one, else the longest."""
+    if not graph.lengths:
+        return dict(chosen)
+    found = {name: _nearest(length, graph.lengths.get(name)) for name, length in chosen.items()}
+    if too_short(graph, {**found, **dict.fromkeys(batch_symbols(graph), 1)}):
+        raise UsageError(
+            f"At the lengths {found} the model has nothing left to compute.",
+            hint=f"The least are {least_lengths(graph)}.",
+        )
+    return found
+
+
+def _nearest(length: int, allowed: range | tuple[int, ...] | None) -> int:
+    if allowed is None:
+        return length
+    if isinstance(allowed, range):
+        return min(max(length, allowed.start), allowed.stop - 1)
+    return min((other for other in allowed if other >= length), default=max(allowed))
 
 
 def _checked(graph: Graph, lengths: Mapping[str, int]) -> dict[str, int]:

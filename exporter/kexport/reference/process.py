@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from kexport.errors import NotVerifiedError, UnsafeModelError
 from kexport.ir import Array
 from kexport.loading.spec import Provenance
-from kexport.reference.candidates import Candidate, candidates
+from kexport.reference.candidates import Candidate, candidates, tracers
 from kexport.reference.custom_code import Code
 from kexport.reference.golden import Golden
 from kexport.reference.worker import Patience, Request, Worker, WorkerError
@@ -68,6 +68,7 @@ class Reference:
         weights: Path | None = None,
         code: Code = NO_CODE,
         input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+        tracing: bool = False,
         patience: Patience = PATIENCE,
     ) -> Self:
         """Launch the first Keras that may read the file, and return at once.
@@ -75,6 +76,7 @@ class Reference:
         Args:
             code: what may be run beside the file.
             input_shapes: of a subclassed model, with the batch, by input name.
+            tracing: to trace its code alone, by a Keras of this Python; what it computes elsewhere is not asked.
 
         Raises:
             NotVerifiedError: none that is installed reads it as its own framework did.
@@ -85,7 +87,7 @@ class Reference:
         arguments += code.arguments()
         if input_shapes:
             arguments += ["--input-shapes", json.dumps({k: list(v) for k, v in input_shapes.items()})]
-        reference = cls(path, candidates(provenance), arguments, patience)
+        reference = cls(path, tracers(provenance) if tracing else candidates(provenance), arguments, patience)
         reference._next()
         return reference
 
