@@ -85,11 +85,10 @@ def exported(table: Table, backend: str, model: str, path: Path, targets: list[s
     row = table.cells.setdefault((backend, model), {})
     recipe = backends.RECIPES[backend]
     code = {"custom_objects": CUSTOM} if model == "custom" else {}
-    # Files of Keras 1 do not say what trained them.
-    trained_on = recipe.backend if recipe.keras_major == 1 else None
     output = path.parent / "exports" / path.stem
     try:
-        result = kexport.export(path, targets, output=output, trained_on=trained_on, **code)
+        # Neither files of Keras 1 nor .keras files say what trained them.
+        result = kexport.export(path, targets, output=output, trained_on=recipe.backend, **code)
     except kexport.KexportError as error:
         known = LIMITS.get((backend, model))
         row.update(dict.fromkeys(targets, table.note(known or str(error).replace("\n", " "))))

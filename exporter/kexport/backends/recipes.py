@@ -66,9 +66,9 @@ def _today(backend: str, megabytes: int, *packages: str) -> Recipe:
 
 
 _ALL: Final = (
-    _today("tensorflow", 2100, "tensorflow==2.21.0"),
-    _today("jax", 750, "jax==0.10.2"),
-    _today("torch", 1100, "torch==2.13.0"),
+    _today("tensorflow", 2140, "tensorflow==2.21.0"),
+    _today("jax", 690, "jax==0.10.2"),
+    _today("torch", 1030, "torch==2.13.0"),
     Recipe(
         "tf_keras",
         "tf.keras (Keras 2 on TensorFlow 2)",
@@ -77,7 +77,7 @@ _ALL: Final = (
             pins.PYTHONS_OF_KERAS3,
             Contents((("tensorflow==2.21.0", "tf_keras==2.21.0", "h5py==3.14.0"),), dependencies=True),
         ),
-        megabytes=2100,
+        megabytes=2150,
         backend="tensorflow",
         keras_major=2,
         library="tf_keras",
@@ -95,7 +95,7 @@ _ALL: Final = (
             )
             for python in ("2.7", "3.6", "3.7")
         },
-        megabytes=1100,
+        megabytes=1550,
         backend="tensorflow",
         keras_major=2,
         environment={"KERAS_BACKEND": "tensorflow"},
@@ -105,7 +105,7 @@ _ALL: Final = (
         "Keras 2.3.1 on Theano 1.0.5",
         private=True,
         contents=on(("2.7", "3.6", "3.7", "3.8", "3.10", "3.11"), pins.THEANO, pins.KERAS23),
-        megabytes=350,
+        megabytes=230,
         backend="theano",
         keras_major=2,
         environment=_THEANO,
@@ -115,7 +115,7 @@ _ALL: Final = (
         "Keras 2.3.1 on CNTK 2.7",
         private=True,
         contents=on(("2.7", "3.6"), pins.CNTK, pins.KERAS23),
-        megabytes=500,
+        megabytes=490,
         backend="cntk",
         keras_major=2,
         environment={"KERAS_BACKEND": "cntk"},
@@ -129,7 +129,7 @@ _ALL: Final = (
             **on(("2.7", "3.6", "3.7", "3.8"), pins.MXNET15, pins.KERAS_MXNET),
             **on(("3.10", "3.11"), pins.MXNET19, pins.KERAS_MXNET),
         },
-        megabytes=400,
+        megabytes=300,
         backend="mxnet",
         keras_major=2,
         # MXNet 1.9's oneDNN computes some convolutions wrongly where Keras feeds it.
@@ -140,7 +140,7 @@ _ALL: Final = (
         "Keras 1.2.2 on Theano 1.0.5",
         private=True,
         contents=on(("2.7", "3.6", "3.7", "3.8", "3.10", "3.11"), pins.THEANO, pins.KERAS12),
-        megabytes=350,
+        megabytes=230,
         backend="theano",
         keras_major=1,
         environment=_THEANO,
