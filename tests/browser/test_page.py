@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -51,7 +52,11 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.write_bytes(raw)
     wrong = shutil.copytree(folder / "digits", folder / "wrong")
     description = json.loads((wrong / "model.json").read_text("utf-8"))
-    description["golden"]["tolerance"] = 1e-12
+    file = description["golden"]["file"]
+    raw = bytearray((wrong / file["file"]).read_bytes())
+    raw[-4:] = b"\0\0\x80\x3f"  # the last share is 1
+    (wrong / file["file"]).write_bytes(raw)
+    file["sha256"] = hashlib.sha256(raw).hexdigest()
     (wrong / "model.json").write_text(json.dumps(description), "utf-8")
     return folder
 

@@ -95,6 +95,23 @@ def test_tensors_of_every_type_go_in_and_come_out(tmp_path, dtype):
 
 
 @pytest.mark.usefixtures("browser")
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bool", "float16"])
+def test_what_is_an_input_a_constant_or_an_output_already_is_an_output_all_the_same(tmp_path, dtype):
+    constant = np.array([[1, 0], [0, 1]]).astype(dtype)
+
+    def body(b: Builder, x: Value) -> list[Value]:
+        y = b.op("transpose", x, perm=(1, 0))
+        return [x, y, b.constant(constant), y, x]
+
+    x = np.array([[1, 0], [1, 1]]).astype(dtype)
+    graph = graph_from({"x": (dtype, (2, 2))}, body)
+    artifact = TARGET.emit(TARGET.legalize(graph, OPTIONS), tmp_path, OPTIONS)
+    found = RUNTIME.run(tmp_path / artifact.main, {"x": x})
+    for name, wanted in {"y0": x, "y1": x.T, "y2": constant, "y3": x.T, "y4": x}.items():
+        np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.usefixtures("browser")
 def test_a_verdict_says_how_each_accelerator_came_out(bundle):
     (y,) = expected(images(), [X])
     golden = Golden({"image": X}, {"digit": y}, meta={"keras": "3", "library": "keras"})

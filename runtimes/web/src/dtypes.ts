@@ -78,7 +78,7 @@ export function itemSize(dtype: DType): number {
 /** The elements that `bytes` hold. float16 and bfloat16 come as float32, bool as 0 and 1, 64-bit integers as bigint. */
 export function decode(dtype: DType, bytes: Uint8Array): TypedArray {
   const kind = KINDS[dtype];
-  const own = bytes.slice();
+  const own = new Uint8Array(bytes); // a copy, which starts where its buffer does
   return kind.decode(own.buffer, 0, own.byteLength / kind.bytes);
 }
 

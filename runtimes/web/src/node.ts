@@ -50,7 +50,8 @@ export class FolderBundle implements Bundle {
   private async read(file: string): Promise<Uint8Array> {
     const { readFile } = await import("node:fs/promises");
     try {
-      return await readFile(await this.path(file));
+      // A copy: Node's buffers share memory, and their slice() does not copy.
+      return new Uint8Array(await readFile(await this.path(file)));
     } catch (error) {
       throw new BundleError(`${file} of the bundle ${this.address} can't be read: ${messageOf(error)}.`);
     }

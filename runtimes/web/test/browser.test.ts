@@ -74,9 +74,9 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
   test("a sketched digit is recognised", async () => {
     site = await serve(bundle("digits"));
     await open(site.url);
+    await page.locator("canvas.sketch").scrollIntoViewIfNeeded();
     const pad = await page.locator("canvas.sketch").boundingBox();
     const move = (x: number, y: number): Promise<void> => page.mouse.move((pad?.x ?? 0) + x * (pad?.width ?? 0), (pad?.y ?? 0) + y * (pad?.height ?? 0));
-    await page.locator("canvas.sketch").scrollIntoViewIfNeeded();
     await move(0.5, 0.12);
     await page.mouse.down();
     for (let step = 0; step <= 24; step++) {

@@ -42,12 +42,14 @@ class WebTarget:
         from kexport_targets.tflite.legalize import legalize
         from kexport_targets.web.annotations import pixels_of
         from kexport_targets.web.layers import WebGraph, layer_calls
+        from kexport_targets.web.outputs import separate_outputs
 
         _check_shapes(graph)
         pixels_of(options["pixels"])
         calls = layer_calls(graph)
         # LiteRT.js 2.5.3 refuses files with variable tensors (model_load.cc, "not yet supported").
         legal = legalize(graph, {}, states=False)
+        separate_outputs(legal)
         return WebGraph(**vars(legal), calls=calls)
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
