@@ -431,7 +431,7 @@ def test_inspect(model: Path) -> None:
     assert rows["scores"].parameters == 18
     assert all(row.known for row in result.layers)
     assert [(report.target, report.exportable) for report in result.targets] == [
-        (name, True) for name in ("frozen_graph", "onnx", "saved_model", "tflite", "web")
+        (name, True) for name in ("coreml", "frozen_graph", "onnx", "saved_model", "tflite", "web")
     ]
 
 

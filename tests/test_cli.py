@@ -20,7 +20,7 @@ from kexport.cli.main import run
 from support import tiny
 
 #: The targets that come with kexport.
-NAMES = ["frozen_graph", "onnx", "saved_model", "tflite", "web"]
+NAMES = ["coreml", "frozen_graph", "onnx", "saved_model", "tflite", "web"]
 
 PROGRAM = [sys.executable, "-c", "from kexport.cli.main import main; main()"]
 

@@ -59,7 +59,7 @@ def test_the_metadata(wheel: Path) -> None:
     assert head["Version"] == kexport.__version__
     assert head["License-Expression"] == "Apache-2.0"
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert {"tensorflow", "jax", "torch", "litert", "onnx", "serving", "all", "dev"} == set(
+    assert {"tensorflow", "jax", "torch", "litert", "onnx", "coreml", "serving", "all", "dev"} == set(
         head.get_all("Provides-Extra")
     )
     for line in (
@@ -108,4 +108,4 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
         [program, "targets"], check=True, capture_output=True, text=True, env=environment, cwd=tmp_path
     )
     names = [line.partition(":")[0] for line in listed.stdout.splitlines() if not line.startswith(" ")]
-    assert names == ["frozen_graph", "onnx", "saved_model", "tflite", "web"]
+    assert names == ["coreml", "frozen_graph", "onnx", "saved_model", "tflite", "web"]

@@ -17,21 +17,53 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """An artifact's input that is an image, of whole numbers from 0 to 255, of which it makes the model's numbers itself:
+    ``scale * pixel + bias``.
+
+    ``bias`` is one for all channels, or one each, in the model's order. ``axis`` is the channels', in the model (1 or 3 of four).
+    ``reverse``: the model's channels are blue, green and red, those of images red, green and blue.
+    """
+
+    scale: float
+    bias: tuple[float, ...]
+    axis: int = 3
+    reverse: bool = False
+
+    def numbers(self, images: Array) -> Array:
+        """The model's numbers of images (samples, height, width, channels): float32."""
+        array = images[..., ::-1] if self.reverse else images
+        made: Array = (array.astype("float64") * self.scale + list(self.bias)).astype("float32")
+        return made.transpose(0, 3, 1, 2) if self.axis == 1 else made
+
+    def images(self, numbers: Array) -> Array:
+        """The images whose numbers are nearest: uint8 (samples, height, width, channels)."""
+        last = numbers.transpose(0, 2, 3, 1) if self.axis == 1 else numbers
+        exact = (last.astype("float64") - list(self.bias)) / self.scale
+        made: Array = exact.round().clip(0, 255).astype("uint8")
+        return made[..., ::-1] if self.reverse else made
+
+
+@dataclass(frozen=True)
 class Port:
     """A named input or output of an artifact: the name Keras knows and the type in the artifact.
 
     ``artifact_name`` is the name inside the file, where the format made another one necessary. ``axes`` says, where the artifact has
     the axes in another order than the model, which of the model's axes each of its own is: ``(0, 3, 1, 2)`` for images with channels
-    first of a model with channels last. Golden vectors are the model's: :meth:`to_artifact` and :meth:`to_model` stand between.
+    first of a model with channels last; ``pixels``, how an image is made of the model's numbers. Golden vectors are the model's:
+    :meth:`to_artifact` and :meth:`to_model` stand between.
     """
 
     name: str
     type: TensorType
     artifact_name: str = ""
     axes: tuple[int, ...] = ()
+    pixels: Pixels | None = None
 
     def to_artifact(self, array: Array) -> Array:
         """An array with the model's axes as the artifact has them."""
+        if self.pixels is not None:
+            return self.pixels.images(array)
         return array.transpose(self.axes) if self.axes else array
 
     def to_model(self, array: Array) -> Array:
@@ -95,7 +127,8 @@ class Target(Protocol):
     """A format. ``options`` given to the methods are complete: every one of ``Target.options`` is there.
 
     A target may have a method more, ``proposals(graph, inputs, options)``: for an artifact whose outputs were not the reference's, options
-    in place of ``options``, one after the other, with which it may be. ``inputs`` are the golden ones, (samples, …) by name.
+    in place of ``options``, one after the other, with which it may be. ``inputs`` are the golden ones, (samples, …) by name. Another one is
+    ``images(graph, options)``: by name, the inputs of a lowered graph that the artifact makes of images.
     """
 
     name: str

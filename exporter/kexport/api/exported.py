@@ -9,7 +9,7 @@ from typing import Any
 from kexport.api.exporting import GOLDEN
 from kexport.api.manifest import file_sha256
 from kexport.api.references import read_golden
-from kexport.contracts import Port, Signature
+from kexport.contracts import Pixels, Port, Signature
 from kexport.errors import NotVerifiedError, UsageError
 from kexport.ir import Dim, TensorType, symbol
 from kexport.reference import Golden
@@ -69,4 +69,12 @@ def _port(entry: Mapping[str, Any]) -> Port:
     axes = tuple(entry.get("axes", ()))
     if axes and sorted(axes) != list(range(len(shape))):
         raise TypeError(f"axes {axes} of {len(shape)} dimensions")
-    return Port(entry["name"], TensorType(entry["dtype"], shape), entry.get("artifact_name", ""), axes)
+    pixels = _pixels(entry["pixels"]) if "pixels" in entry else None
+    return Port(
+        entry["name"], TensorType(entry["dtype"], shape), entry.get("artifact_name", ""), axes, pixels
+    )
+
+
+def _pixels(entry: Mapping[str, Any]) -> Pixels:
+    bias = tuple(float(number) for number in entry["bias"])
+    return Pixels(float(entry["scale"]), bias, int(entry["axis"]), bool(entry["reverse"]))

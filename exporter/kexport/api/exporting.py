@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 from kexport import plugins
 from kexport.api.code import CustomObjects
 from kexport.api.destination import MANIFEST, staged
+from kexport.api.lengths import Lengths, check_lengths, fixed, lengths_text
 from kexport.api.manifest import file_entry, signature_entry, write_manifest
 from kexport.api.options import complete, plain_options
 from kexport.api.references import Given, GoldenLike, SamplesLike, Vectors, read_golden, start
 from kexport.api.results import ExportResult, ModelInfo, Status, TargetResult, worst
 from kexport.api.source import Batch, InputShape, Model, Source, check_batch, open_model
-from kexport.contracts import Artifact, Companions, Runtime, Target
+from kexport.contracts import Artifact, Companions, Pixels, Runtime, Target
 from kexport.errors import (
     KexportError,
     MissingDependencyError,
@@ -45,7 +46,7 @@ def export(
     *,
     output: str | os.PathLike[str] | None = None,
     batch: Batch | None = None,
-    dimensions: Mapping[str, int] | None = None,
+    dimensions: Mapping[str, Lengths] | None = None,
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
     trained_on: str | None = None,
@@ -72,7 +73,8 @@ def export(
             replaced; a folder with anything else in it is refused.
         batch: the batch of the artifact's inputs, or ``"dynamic"``; by default what is usual for the format: 1 for TF Lite, dynamic
             for ONNX.
-        dimensions: values for unknown dimensions by their names (``{"time": 128}``); the others stay dynamic.
+        dimensions: values for unknown dimensions by their names (``{"time": 128}``); the others stay dynamic. A ``range`` or a tuple bounds
+            a dimension for formats that want to know its lengths; others leave it open.
         input_shape: dimensions without the batch that the file leaves unknown (``(128, None)``), by input name where
             the model has several inputs.
         weights: the weights file of a ``.json`` model.
@@ -192,7 +194,7 @@ class _Run:
         self,
         source: Source,
         batch: Batch | None,
-        dimensions: Mapping[str, int],
+        dimensions: Mapping[str, Lengths],
         folder: Path,
         vectors: Vectors | None,
         notify: Progress,
@@ -252,7 +254,7 @@ class _Run:
             # A target may change the graph it is given, so each one gets its own.
             own = self._lower(job)
             if self.vectors is not None and job is jobs[0]:
-                self.vectors.prepare(own)
+                self.vectors.prepare(own, _images(jobs, own))
             job.bounds = output_bounds(own)
             job.tolerance = max(job.target.tolerance(job.options), reference_tolerance(own))
             self.notify(f"Writing {job.target.name}")
@@ -263,7 +265,11 @@ class _Run:
         return self.batch if self.batch is not None else getattr(job.target, "default_batch", 1)
 
     def _lower(self, job: _Job) -> Graph:
-        graph = self.source.lower(self._batch(job), self.dimensions)
+        graph = self.source.lower(self._batch(job), fixed(self.dimensions))
+        graph.lengths = {
+            name: allowed for name, allowed in self.dimensions.items() if not isinstance(allowed, int)
+        }
+        check_lengths(graph)
         graph.provenance = {
             name: text for name, text in asdict(self._model).items() if isinstance(text, str) and text
         }
@@ -374,7 +380,8 @@ class _Run:
                 "samples": golden.samples,
                 "meta": dict(golden.meta),
             }
-        settings = {"batch": self.batch, "dimensions": self.dimensions, **self.source.settings}
+        said = {name: lengths_text(lengths) for name, lengths in self.dimensions.items()}
+        settings = {"batch": self.batch, "dimensions": said, **self.source.settings}
         targets = {job.target.name: self._target_entry(job) for job in jobs}
         write_manifest(self.folder, model=info, settings=settings, targets=targets, golden=entry)
         return info
@@ -416,6 +423,16 @@ class _Run:
             verdict=job.verdict,
             details=artifact.details,
         )
+
+
+def _images(jobs: Sequence[_Job], graph: Graph) -> dict[str, Pixels]:
+    """The inputs that are images in some artifact; a target that refuses says so when it writes."""
+    found: dict[str, Pixels] = {}
+    for job in jobs:
+        images = getattr(job.target, "images", None)
+        with suppress(KexportError):
+            found.update({} if images is None else images(graph, job.options))
+    return found
 
 
 def _build(job: _Job, graph: Graph, folder: Path) -> Artifact:

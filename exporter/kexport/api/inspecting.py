@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kexport import plugins
 from kexport.api.code import CustomObjects
+from kexport.api.lengths import Lengths, fixed
 from kexport.api.manifest import plain_shape
 from kexport.api.options import complete
 from kexport.api.results import InspectResult, LayerRow, PortInfo, TargetReport
@@ -25,7 +26,7 @@ def inspect(
     model: Model,
     *,
     batch: Batch = "dynamic",
-    dimensions: Mapping[str, int] | None = None,
+    dimensions: Mapping[str, Lengths] | None = None,
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
     trained_on: str | None = None,
@@ -57,7 +58,7 @@ def inspect(
         trust_lambda=trust_lambda,
     )
     with closing(source):
-        return _inspected(source, batch, dimensions, try_targets=try_targets)
+        return _inspected(source, batch, fixed(dimensions), try_targets=try_targets)
 
 
 def _inspected(

@@ -58,7 +58,8 @@ def port_entry(port: Port) -> dict[str, Any]:
         "dtype": port.type.dtype,
         "shape": plain_shape(port.type.shape),
     }
-    more = {"artifact_name": port.artifact_name, "axes": list(port.axes)}
+    pixels = None if port.pixels is None else asdict(port.pixels)
+    more = {"artifact_name": port.artifact_name, "axes": list(port.axes), "pixels": pixels}
     return entry | {key: value for key, value in more.items() if value}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from kexport.api.code import CustomObjects
 from kexport.api.destination import writing
 from kexport.api.exporting import Progress
+from kexport.api.lengths import Lengths, fixed
 from kexport.api.references import SamplesLike, start
 from kexport.api.results import RecordResult
 from kexport.api.source import InputShape, Model, open_model
@@ -22,7 +23,7 @@ def record(
     output: str | os.PathLike[str] | None = None,
     *,
     samples: SamplesLike | None = None,
-    dimensions: Mapping[str, int] | None = None,
+    dimensions: Mapping[str, Lengths] | None = None,
     input_shape: InputShape | None = None,
     weights: str | os.PathLike[str] | None = None,
     custom_objects: CustomObjects | None = None,
@@ -60,7 +61,7 @@ def record(
     path = Path(output) if output is not None else Path(f"{source.stem}_golden.npz")
     with closing(source), start(source, samples) as vectors:
         notify(f"Lowering {len(source.spec.layers)} layers")
-        vectors.prepare(source.lower("dynamic", dimensions))
+        vectors.prepare(source.lower("dynamic", fixed(dimensions)))
         notify("Waiting for the reference outputs")
         golden = vectors.layers() if layers else vectors.golden()
     if golden is None:

@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from kexport.api.source import Source
+from kexport.contracts import Pixels
 from kexport.errors import NotVerifiedError, UsageError
 from kexport.ir import Array, Graph
 from kexport.reference import Golden, golden_inputs, load_golden, samples_from_file
+from kexport.reference.inputs import random_pixels
 
 GoldenLike = str | os.PathLike[str] | Golden
 SamplesLike = str | os.PathLike[str] | Mapping[str, Any]
@@ -20,8 +22,8 @@ SamplesLike = str | os.PathLike[str] | Mapping[str, Any]
 class Vectors(Protocol):
     """Golden vectors for one graph. Use it as a context manager."""
 
-    def prepare(self, graph: Graph) -> None:
-        """Settle the inputs, from the graph as it was lowered."""
+    def prepare(self, graph: Graph, images: Mapping[str, Pixels] | None = None) -> None:
+        """Settle the inputs, from the graph as it was lowered; ``images`` are those that an artifact makes of images."""
 
     def golden(self) -> Golden:
         """Inputs and outputs.
@@ -45,7 +47,7 @@ class Vectors(Protocol):
 class _Held:
     """Vectors that need nothing to be ended."""
 
-    def prepare(self, graph: Graph) -> None:
+    def prepare(self, graph: Graph, images: Mapping[str, Pixels] | None = None) -> None:
         """Nothing depends on the graph."""
 
     def __enter__(self) -> Self:
@@ -63,7 +65,7 @@ class Given(_Held):
     def __init__(self, golden: Golden) -> None:
         self._golden = golden
 
-    def prepare(self, graph: Graph) -> None:
+    def prepare(self, graph: Graph, images: Mapping[str, Pixels] | None = None) -> None:
         """Call the vectors what the model calls them."""
         self._golden = self._golden.renamed(graph.input_names, graph.output_names)
 
@@ -100,9 +102,11 @@ class Computed:
         self._inputs: dict[str, Array] = {}
         self._output_names: list[str] = []
 
-    def prepare(self, graph: Graph) -> None:
+    def prepare(self, graph: Graph, images: Mapping[str, Pixels] | None = None) -> None:
         """Take the user's samples, or derive inputs from the graph."""
         self._inputs = _inputs(graph, self._samples)
+        if self._samples is None:
+            self._inputs |= _drawn_images(self._inputs, images or {})
         self._output_names = list(graph.output_names)
 
     def golden(self) -> Golden:
@@ -127,6 +131,17 @@ class Computed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._reference.close()
+
+
+def _drawn_images(inputs: Mapping[str, Array], images: Mapping[str, Pixels]) -> dict[str, Array]:
+    """For the inputs that are images, numbers of pixels that are drawn, of the shapes and dtypes that they have in ``inputs``."""
+    found = {}
+    for name, pixels in images.items():
+        if name in inputs:
+            given = inputs[name]
+            drawn = random_pixels(name, pixels.images(given).shape)
+            found[name] = pixels.numbers(drawn).astype(given.dtype)
+    return found
 
 
 def _inputs(graph: Graph, samples: SamplesLike | None) -> dict[str, Array]:

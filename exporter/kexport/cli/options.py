@@ -26,7 +26,7 @@ reading_options = (
         "dims",
         multiple=True,
         metavar="NAME=N",
-        help="Fix an unknown dimension (time=128). Repeatable.",
+        help="Fix an unknown dimension (time=128), or bound it where the format wants that (time=1..512, time=128,256). Repeatable.",
     ),
     click.option(
         "--input-shape",
@@ -99,14 +99,22 @@ def batch_of(text: str) -> Any:
     return int(text)
 
 
-def dimensions_of(texts: tuple[str, ...]) -> dict[str, int]:
-    """``("time=128",)`` as ``{"time": 128}``."""
-    found: dict[str, int] = {}
+def dimensions_of(texts: tuple[str, ...]) -> dict[str, Any]:
+    """``("time=128",)`` as ``{"time": 128}``, ``time=1..512`` as a range, ``time=128,256`` as a tuple."""
+    found: dict[str, Any] = {}
     for text in texts:
-        name, equals, number = text.partition("=")
-        if not name or not equals or not number.isascii() or not number.isdigit() or int(number) < 1:
-            raise UsageError(f"--dim takes NAME=N with a positive N. Received: {text!r}")
-        found[name] = int(number)
+        name, equals, lengths = text.partition("=")
+        low, dots, high = lengths.partition("..")
+        numbers = [low, high] if dots else lengths.split(",")
+        known = all(number.isascii() and number.isdigit() and int(number) > 0 for number in numbers)
+        if not name or not equals or not known or (dots and int(low) > int(high)):
+            raise UsageError(
+                f"--dim takes NAME=N, NAME=LOW..HIGH or NAME=N,N,…, all positive. Received: {text!r}"
+            )
+        values = [int(number) for number in numbers]
+        found[name] = (
+            range(values[0], values[1] + 1) if dots else values[0] if len(values) == 1 else tuple(values)
+        )
     return found
 
 

@@ -189,6 +189,7 @@ class Graph:
     ``path#1``) to the value it computed, and is what a drift is localized with.
     ``input_axes`` and ``output_axes`` are of those, by name, whose axes are not in the model's order: which of the model's axes
     each of the value's is. ``provenance`` is what artifacts may keep of where the graph comes from: texts by their names.
+    ``lengths`` are those that symbols may have, where that was said: from one to another, or some.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Graph:
     input_axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     output_axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
+    lengths: dict[str, range | tuple[int, ...]] = field(default_factory=dict)
 
     def users(self) -> dict[Value, list[Node]]:
         """For each value, the nodes that read it, in order (a node that reads it twice stands once)."""
@@ -303,6 +305,7 @@ class Graph:
             dict(self.input_axes),
             dict(self.output_axes),
             dict(self.provenance),
+            dict(self.lengths),
         )
 
     def check(self) -> None:

@@ -98,6 +98,11 @@ def _random(name: str, seed: int) -> np.random.RandomState:
     return np.random.RandomState(zlib.crc32(f"{seed}/{name}".encode()))
 
 
+def random_pixels(name: str, shape: tuple[int, ...]) -> Array:
+    """Pixels of images for the input ``name``: whole numbers from 0 to 255, uint8."""
+    return _random(name, 0).randint(0, 256, shape).astype(np.uint8)
+
+
 def _draw(
     graph: Graph,
     value: Value,

@@ -15,6 +15,9 @@ from kexport.reference.golden import Golden
 from kexport.verification.compare import OutputRow, compare, value_range
 from kexport.verification.verdict import AcceleratorRow, Verdict
 
+#: As much of the distance between two pixels may golden inputs be off.
+_PIXEL = 1e-2
+
 
 def verify(
     artifact: Artifact,
@@ -129,6 +132,8 @@ def _fitting(port: Port, inputs: Mapping[str, Array]) -> Array:
     if port.name not in inputs:
         raise UsageError(f"The golden vectors have no input {port.name!r}. Received: {', '.join(inputs)}")
     array, wanted = np.asarray(inputs[port.name]), port.type
+    if port.pixels is not None and array.ndim == 4:
+        return _images(port, array)
     if port.axes and array.ndim == len(port.axes):
         array = np.ascontiguousarray(port.to_artifact(array))
     tail = wanted.shape[1:]
@@ -148,6 +153,20 @@ def _fitting(port: Port, inputs: Mapping[str, Array]) -> Array:
             f"Input {port.name!r} of the artifact is {wanted.dtype}, which can't hold the golden inputs."
         )
     return cast
+
+
+def _images(port: Port, numbers: Array) -> Array:
+    """Golden inputs as the images that the artifact makes them of."""
+    assert port.pixels is not None
+    images = port.to_artifact(numbers)
+    off = float(np.abs(port.pixels.numbers(images) - numbers).max(initial=0))
+    if off > _PIXEL * abs(port.pixels.scale):
+        raise UsageError(
+            f"Input {port.name!r} of the artifact is an image, and the golden inputs are none: they are up to {off:.3g} away from "
+            f"{port.pixels.scale} * pixel + {list(port.pixels.bias)}.",
+            hint="Verify with --samples that are made of images like that, or without any.",
+        )
+    return images
 
 
 def golden_sample(

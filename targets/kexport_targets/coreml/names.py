@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from kexport_targets.coreml.schema import RESERVED
 
 
 class Names:
-    """Hands out the names of a program."""
+    """Hands out the names of a program; ``reserved`` ones are never given."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, reserved: Sequence[str] = ()) -> None:
+        self._taken: set[str] = set(reserved)
         self._next: dict[str, int] = {}
 
     def fresh(self, text: str) -> str:

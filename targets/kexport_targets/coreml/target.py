@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kexport.contracts import Artifact, Port, Signature, TargetOption
-from kexport.errors import UsageError
+from kexport.contracts import Artifact, Pixels, Port, Signature, TargetOption
 from kexport_targets.coreml import schema
 
 if TYPE_CHECKING:
     from kexport.ir import Array, Graph, Value
+    from kexport.passes import Pass
     from kexport_targets.coreml.program import Block, Tensor
+    from kexport_targets.coreml.settings import Image
 
 PACKAGE = "model.mlpackage"
 
@@ -32,7 +33,7 @@ class CoreMLTarget:
             "deployment_target",
             str,
             schema.DEFAULT_DEPLOYMENT_TARGET,
-            f"The oldest system that is to run it, {' or '.join(schema.DEPLOYMENT_TARGETS)} (and what came out with it).",
+            f"The oldest system that is to run it: {', '.join(schema.DEPLOYMENT_TARGETS)}, or what came out with it.",
         ),
         TargetOption(
             "float16",
@@ -46,77 +47,92 @@ class CoreMLTarget:
             "",
             "With --float16: layers that compute in float32, separated by commas; more are chosen where outputs would differ.",
         ),
+        TargetOption("image_input", str, "", "The input that is an image of 0 to 255."),
+        TargetOption("image_color", str, "RGB", "The order of its channels: RGB, BGR or GRAYSCALE."),
+        TargetOption("image_scale", float, 1.0, "The model's numbers are scale * pixel + bias."),
+        TargetOption("image_bias", str, "0", "One number, or one a channel in the model's order: -1,-1,-1."),
+        TargetOption("labels", str, "", "A file with a label a line: a classifier is written."),
+        TargetOption("author", str, "", "The model's author, for Xcode to show."),
+        TargetOption("license", str, "", "Its licence."),
+        TargetOption("model_version", str, "", "Its version."),
+        TargetOption("summary", str, "", "What it does."),
     )
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
         """The graph in what the operations hold.
 
         Raises:
-            UsageError: there is no such deployment target.
+            UsageError: an option can't be what it is.
             UnsupportedOpError: naming layer, op and the way out.
         """
-        from kexport_targets.coreml.legalize import legalize
+        from kexport_targets.coreml import settings
+        from kexport_targets.coreml.legalize import image_input, legalize, position
 
-        return legalize(graph, version=_version(options), half=_half(options))
+        version, half, image = settings.version(options), settings.half(options), settings.image(options)
+        settings.labels(options, graph)
+        first: tuple[Pass, ...] = ()
+        if image is not None:
+            shape = graph.inputs[position(graph, image.name)].shape
+            first = (image_input(image.name, image.pixels(shape)),)
+        return legalize(graph, version=version, half=half, first=first)
+
+    def images(self, graph: Graph, options: Mapping[str, Any]) -> dict[str, Pixels]:
+        """The inputs that will be images, of a graph as it was lowered."""
+        from kexport_targets.coreml import settings
+        from kexport_targets.coreml.legalize import position
+
+        image = settings.image(options)
+        if image is None:
+            return {}
+        return {image.name: image.pixels(graph.inputs[position(graph, image.name)].shape)}
 
     def proposals(
         self, graph: Graph, inputs: Mapping[str, Array], options: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """For a model that drifts in half precision: ever more layers in float32, those first that drift most."""
+        from kexport_targets.coreml import settings
         from kexport_targets.coreml.measure import drifting
 
         if options["float16"]:
-            legal = self.legalize(graph, {**options, "float16": False})
-            for layers in drifting(legal, inputs, _layers(options)):
+            plain = {**options, "float16": False, "float32_layers": "", "image_input": ""}
+            for layers in drifting(self.legalize(graph, plain), inputs, settings.layers(options)):
                 yield {**options, "float32_layers": ",".join(sorted(layers))}
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
         """Write ``model.mlpackage``."""
+        from kexport_targets.coreml import settings
         from kexport_targets.coreml.emit import emit_graph
-        from kexport_targets.coreml.features import description
-
-        block, inputs, outputs = emit_graph(graph, version=_version(options))
+        from kexport_targets.coreml.features import About, description
         from kexport_targets.coreml.write import Package
 
-        described = description(graph, inputs, outputs)
+        image, labels = settings.image(options), settings.labels(options, graph)
+        block, inputs, outputs = emit_graph(graph, version=settings.version(options), labels=labels)
+        about = About(*(options[key] for key in ("summary", "model_version", "author", "license")))
+        described = description(graph, inputs, outputs, about=about, image=image, labels=bool(labels))
         written = Package(described, block, options["deployment_target"]).write(folder, PACKAGE)
         signature = Signature(
-            _ports(graph.input_names, graph.inputs, inputs),
+            tuple(
+                _image_port(port, image, graph) if image is not None and port.name == image.name else port
+                for port in _ports(graph.input_names, graph.inputs, inputs)
+            ),
             _ports(graph.output_names, graph.outputs, outputs),
         )
         details = {
             "specification_version": schema.DEPLOYMENT_TARGETS[options["deployment_target"]][0],
+            "lengths": {
+                feature.name: [list(pair) for pair in feature.ranges]
+                for feature in described.inputs
+                if feature.ranges
+            },
             "ops": _counted(block),
         }
         if options["float16"]:
-            details["float32_layers"] = sorted(_layers(options))
+            details["float32_layers"] = sorted(settings.layers(options))
         return Artifact(written.main, written.files, signature, details)
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 has 11 significant bits."""
         return 5e-3 if options["float16"] else 1e-5
-
-
-def _version(options: Mapping[str, Any]) -> int:
-    """16 for iOS16."""
-    given = options["deployment_target"]
-    if given not in schema.DEPLOYMENT_TARGETS:
-        raise UsageError(
-            f"The deployment target is one of {', '.join(schema.DEPLOYMENT_TARGETS)}. Received: {given!r}"
-        )
-    return int(given.removeprefix("iOS"))
-
-
-def _layers(options: Mapping[str, Any]) -> frozenset[str]:
-    """The layers that are to compute in float32."""
-    return frozenset(name.strip() for name in options["float32_layers"].split(",") if name.strip())
-
-
-def _half(options: Mapping[str, Any]) -> frozenset[str] | None:
-    """None for float32 throughout; for half precision the layers that are not to compute in it."""
-    if options["float32_layers"] and not options["float16"]:
-        raise UsageError("--float32-layers says what is left out of half precision: give it with --float16.")
-    return _layers(options) if options["float16"] else None
 
 
 def _counted(block: Block) -> dict[str, int]:
@@ -135,6 +151,18 @@ def _ports(names: Sequence[str], values: Sequence[Value], tensors: Sequence[Tens
     return tuple(
         Port(name, value.type, tensor.name if tensor.name != name else "")
         for name, value, tensor in zip(names, values, tensors, strict=True)
+    )
+
+
+def _image_port(port: Port, image: Image, graph: Graph) -> Port:
+    """An image, as runtimes take it: (1, height, width, channels), red, green and blue."""
+    from kexport.ir import TensorType
+
+    batch, channels, height, width = port.type.shape
+    axis = 3 if port.name in graph.input_axes else 1
+    pixels = Pixels(image.scale, image.bias, axis, image.color == "BGR")
+    return Port(
+        port.name, TensorType("uint8", (batch, height, width, channels)), port.artifact_name, pixels=pixels
     )
 
 

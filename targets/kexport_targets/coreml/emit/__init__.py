@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kexport.ir import Graph, Value
 from kexport_targets.coreml.emit import elementwise, linear, loop, recurrent, shape, window
 from kexport_targets.coreml.emit.emitter import Emitter, emits, emittable_ops
 from kexport_targets.coreml.program import Block, Tensor
 
+#: What a classifier's outputs are called, as coremltools does: the label, and the probabilities by label.
+LABEL, PROBABILITIES = "classLabel", "classLabel_probs"
 
-def emit_graph(graph: Graph, *, version: int) -> tuple[Block, list[Tensor], list[Tensor]]:
-    """The program's block, and the tensors that are the model's inputs and outputs, in its order.
+
+def emit_graph(
+    graph: Graph, *, version: int, labels: Sequence[str] = ()
+) -> tuple[Block, list[Tensor], list[Tensor]]:
+    """The program's block, and the tensors that are the model's inputs and outputs, in its order; with ``labels``, before the outputs,
+    a classifier's.
 
     Raises:
         kexport.errors.UnsupportedOpError: an op or a dtype has no place in the format.
     """
-    e = Emitter(graph, version=version)
+    e = Emitter(graph, version=version, reserved=(LABEL, PROBABILITIES) if labels else ())
     e.block.inputs = [
         e.claim(value, name) for value, name in zip(graph.inputs, graph.input_names, strict=True)
     ]
@@ -32,10 +40,14 @@ def emit_graph(graph: Graph, *, version: int) -> tuple[Block, list[Tensor], list
         if e.tensor(value) is not tensor:
             e.op("identity", {"x": value}, tensor)
     e.block.outputs = [tensor.name for _, tensor in outputs]
+    if labels:
+        e.block.outputs[:0] = e.classify(outputs[0][1], labels, (LABEL, PROBABILITIES))
     return e.block, list(e.block.inputs), [tensor for _, tensor in outputs]
 
 
 __all__ = [
+    "LABEL",
+    "PROBABILITIES",
     "Emitter",
     "elementwise",
     "emit_graph",

@@ -26,14 +26,17 @@ class Emitter:
         graph: the graph to emit, or the body of a loop.
         version: the deployment target's number, 15 for iOS15.
         around: the emitter of the graph that the body is in.
+        reserved: names that no tensor of the graph gets.
     """
 
-    def __init__(self, graph: Graph, *, version: int, around: Emitter | None = None) -> None:
+    def __init__(
+        self, graph: Graph, *, version: int, around: Emitter | None = None, reserved: Sequence[str] = ()
+    ) -> None:
         self.graph = graph
         self.version = version
         self.block = Block()
         self.root: Emitter = self if around is None else around.root
-        self.names: Names = Names() if around is None else around.names
+        self.names: Names = Names(reserved) if around is None else around.names
         self.origin: str = "" if around is None else around.origin
         self._around = around
         self._tensors: dict[Value, Tensor] = {}
@@ -51,6 +54,7 @@ class Emitter:
 
     def named(self, name: str, value: Value) -> Tensor:
         """A tensor of a value's type, with a name that the user knows."""
+        self._check_rank(value.shape)
         return Tensor(self.names.fresh(name), value.dtype, value.shape)
 
     def emit(self, node: Node) -> None:
@@ -112,6 +116,14 @@ class Emitter:
         """Add a ``while_loop``."""
         given = {"loop_vars": list(variables)}
         self.block.operations.append(self.operation("while_loop", outputs, given, [condition, body]))
+
+    def classify(self, x: Tensor, labels: Sequence[str], names: tuple[str, str]) -> list[str]:
+        """Add a ``classify`` of probabilities; its outputs' names."""
+        made = (Tensor(names[0], "string", ()), Tensor(names[1], "probabilities", ()))
+        operation = self.operation("classify", made, {"probabilities": self.cast(x, "float32")})
+        operation.contents = tuple(labels)
+        self.block.operations.append(operation)
+        return list(names)
 
     def outer(self, value: Value) -> Tensor:
         """The tensor of a value of the graph around the loop."""
@@ -204,12 +216,15 @@ class Emitter:
         return tensor
 
     def _fresh(self, hint: str, dtype: str, shape: Shape) -> Tensor:
+        self._check_rank(shape)
+        return Tensor(self.names.fresh(hint), dtype, tuple(shape))
+
+    def _check_rank(self, shape: Shape) -> None:
         if len(shape) > MOST_DIMENSIONS:
             raise UnsupportedOpError(
                 f"Layer {self.origin!r}: a tensor of Core ML has at most {MOST_DIMENSIONS} dimensions. Received: {len(shape)}.",
                 hint="Merge dimensions with a Reshape in this layer's place, or export to TF Lite.",
             )
-        return Tensor(self.names.fresh(hint), dtype, tuple(shape))
 
 
 #: What ``cast`` calls a dtype.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from kexport.ir import Graph, Node, Value
 from kexport.ir.ops.loop import bodies
@@ -37,6 +37,7 @@ from kexport_targets.coreml.legalize import (  # registers
 )
 from kexport_targets.coreml.legalize.boundary import boundary
 from kexport_targets.coreml.legalize.half import floats_in_half
+from kexport_targets.coreml.legalize.images import image_input, position
 from kexport_targets.coreml.legalize.integers import integers_in_int32
 from kexport_targets.coreml.legalize.registry import TABLE
 
@@ -85,15 +86,20 @@ def _pipeline(version: int) -> tuple[Pass, ...]:
     )
 
 
-def legalize(graph: Graph, *, version: int, half: Collection[str] | None = None) -> Graph:
+def legalize(
+    graph: Graph, *, version: int, half: Collection[str] | None = None, first: Sequence[Pass] = ()
+) -> Graph:
     """``graph``, changed so that every node can be emitted.
 
-    ``half`` are the layers that compute in float32 where all else computes in half precision; None for float32 throughout.
+    Args:
+        version: the deployment target's number.
+        half: the layers that compute in float32 where all else computes in half precision; None for float32 throughout.
+        first: passes that come before all others.
 
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
-    run_passes(graph, (boundary(version), dead_code))
+    run_passes(graph, (*first, boundary(version), dead_code))
     _legalize(graph, version)
     if half is not None:
         run_passes(graph, (floats_in_half(half), common_subexpressions, dead_code))
@@ -112,8 +118,10 @@ __all__ = [
     "arithmetic",
     "coreml_rewrites",
     "dtypes",
+    "image_input",
     "legalize",
     "moving",
+    "position",
     "ranks",
     "windows",
 ]

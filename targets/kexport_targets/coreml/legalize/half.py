@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from kexport.ir import Builder, Graph, Node, Value
+from kexport.ir import Array, Builder, Graph, Node, Value
 from kexport.ir.ops.recurrent import LAYOUTS
 from kexport.passes import Pass
 from kexport.passes.rewrites.kernel_dtypes import cast
@@ -48,6 +48,12 @@ def is_short(value: Value) -> bool:
     return 0 < number < _LEAST or (_MOST < number < np.inf)
 
 
+def _rounded(array: Array) -> Array:
+    """In float16. What is beyond it becomes infinite, and the verification then finds it."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16)
+
+
 class _Converter:
     """One graph on its way; bodies of loops have converters of their own."""
 
@@ -57,6 +63,7 @@ class _Converter:
         self._half: dict[Value, Value] = {}
         self._full: dict[Value, Value] = {}
         self._indices = _index_nodes(graph)
+        self._guarded = _guarded_nodes(graph)
 
     def run(self) -> bool:
         """Convert a whole model."""
@@ -128,7 +135,7 @@ class _Converter:
             node.origin in self._keep
             or node in self._indices
             or node.op in LAYOUTS
-            or any(value is not None and is_short(value) for value in node.inputs)
+            or node in self._guarded
             or (node.op == "layer_norm" and float(node.attrs["epsilon"]) < _LEAST)
         )
 
@@ -147,8 +154,44 @@ class _Converter:
         if value.dtype == dtype:
             known.setdefault(value, value)
         if value not in known:
-            known[value] = cast(self._builder, value, dtype)
+            known[value] = self._cast(value, dtype)
         return known[value]
+
+    def _cast(self, value: Value, dtype: str) -> Value:
+        if value.constant is None or dtype != "float16":
+            return cast(self._builder, value, dtype)
+        made = value.constant.map(_rounded, dtype="float16", same_elements=True)
+        return self._builder.constant(made, name="half")
+
+
+#: What a tiny number keeps from dividing by 0, or from its logarithm; and what may stand in between.
+_GUARDED: Final = ("div", "rsqrt", "log", "pow")
+_BETWEEN: Final = (
+    "add",
+    "sub",
+    "mul",
+    "sqrt",
+    "maximum",
+    "minimum",
+    "clip",
+    "select",
+    "expand_dims",
+    "reshape",
+)
+
+
+def _guarded_nodes(graph: Graph) -> set[Node]:
+    """The nodes that have a number which is none in float16, and what they keep from dividing by 0."""
+    found: set[Node] = set()
+    tiny: set[Value] = set()
+    for node in graph.nodes:
+        own = any(value is not None and is_short(value) for value in node.inputs)
+        reached = any(value in tiny for value in node.inputs if value is not None)
+        if own or (reached and node.op in (*_GUARDED, *_BETWEEN)):
+            found.add(node)
+            if node.op not in _GUARDED:
+                tiny.update(node.outputs)
+    return found
 
 
 def _index_nodes(graph: Graph) -> set[Node]:
