@@ -87,6 +87,6 @@ def test_a_model_computes_what_its_own_keras_did(
 
 def test_every_archive_and_form_is_there() -> None:
     ids = [case.id for case in cases()]
-    assert len(ARCHIVES) == 21
+    assert len(ARCHIVES) == 22
     for ending in (".h5", ".keras", "-folder", ".weights.h5", "-sharded.weights.json"):
         assert any(id_.endswith(ending) for id_ in ids), ending

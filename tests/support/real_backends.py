@@ -20,7 +20,9 @@ KERAS2 = Path(__file__).parents[1] / "fixtures" / "legacy" / "make_keras2.py"
 KERAS1 = KERAS2.with_name("make_keras1.py")
 
 #: Where CPython 2.7 can be made of Debian's packages, as kexport does.
-POSSIBLE = platform.machine() in {"x86_64", "AMD64"} and all(map(shutil.which, ("apt-get", "dpkg", "gcc")))
+POSSIBLE = platform.machine() in {"x86_64", "AMD64"} and all(
+    map(shutil.which, ("apt-get", "dpkg", "gcc", "nm"))
+)
 only_where_possible = pytest.mark.skipif(
     not POSSIBLE, reason="these frameworks run on Debian and Ubuntu, 64-bit x86, with gcc (apt install gcc)"
 )

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kexport.ir import Shape, Value
-from kexport.ir.loops import Ran
+from kexport.ir.loops import Ran, last_step
 from kexport.lowering.activations import apply_activation
 from kexport.lowering.arguments import integer
 from kexport.lowering.cells import Cell, OpCell, Stacked, StepCell
 from kexport.lowering.registry import Context
 
 _LAST_STATE_SINCE = (2, 2, 3)
+_PAST_SINCE = (2, 0, 7)
 
 
 def is_loop(ctx: Context) -> bool:
@@ -59,6 +60,27 @@ def from_states(ctx: Context, ran: Ran, states: Sequence[Value], mask: Value | N
     return replace(
         ran, sequence=sequence, last=b.op("select", _like(ctx, begun, ran.last), ran.last, initial)
     )
+
+
+def in_order(ctx: Context, ran: Ran) -> Ran:
+    """What such a loop puts out that goes backwards: before Keras 2.0.7 it looked into the future (``future_value``), and what it
+    computed stands where its input did; the last of that is its first step's.
+
+    Raises:
+        LoweringError: it returns its states, of which those versions gave back all.
+    """
+    version = ctx.provenance.version
+    if not (2,) <= version < _PAST_SINCE:
+        return ran
+    if ctx.layer.config.get("return_state"):
+        raise ctx.error(
+            "Before Keras 2.0.7 a recurrent layer on CNTK gave back the states of all steps in place of the last one's. "
+            f"Received: a model of Keras {ctx.provenance.keras_version} with return_state=True"
+        )
+    if not ctx.layer.config.get("go_backwards"):
+        return ran
+    sequence = ctx.b.op("reverse", ran.sequence, axes=(1,))
+    return replace(ran, sequence=sequence, last=last_step(ctx.b, sequence, axis=1))
 
 
 def _like(ctx: Context, condition: Value, x: Value) -> Value:

@@ -10,7 +10,7 @@ from kexport.ir import TensorType, Value, dims
 from kexport.ir.loops import Ran, run_cell, zeros
 from kexport.loading.spec import LayerSpec
 from kexport.lowering.cells import Cell, OpCell, Stacked, cell_of
-from kexport.lowering.cntk_cells import as_loop, from_states, is_loop
+from kexport.lowering.cntk_cells import as_loop, from_states, in_order, is_loop
 from kexport.lowering.registry import Context, lowers
 from kexport.lowering.regularization import refuse_training
 
@@ -110,7 +110,7 @@ def _read_mask(ctx: Context, x: Value, states: Sequence[Value]) -> Value | None:
 def _run_there(ctx: Context, cell: Cell, x: Value, states: Sequence[Value], mask: Value | None) -> Ran:
     """``cell`` over ``x``, as the backend that trained the model runs it."""
     if is_loop(ctx):
-        return from_states(ctx, _run(ctx, as_loop(ctx, cell), x, states, mask), states, mask)
+        return in_order(ctx, from_states(ctx, _run(ctx, as_loop(ctx, cell), x, states, mask), states, mask))
     if (
         ctx.provenance.backend == "mxnet"
         and ctx.layer.class_name in _MXNET_LOOPS
