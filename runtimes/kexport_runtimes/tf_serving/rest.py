@@ -46,8 +46,10 @@ class RestModel(ServedModel):
     def states(self) -> list[State]:
         """The model's versions (``GetModelStatus``)."""
         found = self._asked(self._path).get("model_version_status")
+        wrong = ServerError("garbage", "The answer does not list the model's versions.")
+        if not isinstance(found, list):
+            raise wrong
         try:
-            assert isinstance(found, list)
             return [
                 State(
                     int(item["version"]),
@@ -56,8 +58,8 @@ class RestModel(ServedModel):
                 )
                 for item in found
             ]
-        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ServerError("garbage", "The answer does not list the model's versions.") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise wrong from error
 
     def signatures(self) -> dict[str, Ports]:
         """Their inputs and outputs (``GetModelMetadata``)."""

@@ -15,7 +15,7 @@ from kexport_targets.saved_model.images import OPTIONS as IMAGE_OPTIONS
 
 if TYPE_CHECKING:
     from kexport.ir import Graph, Value
-    from kexport_targets.saved_model.emit import Program
+    from kexport_targets.saved_model.emit import Program, Saver
     from kexport_targets.saved_model.images import ImageSignature
 
 #: TF Serving takes the folder around the versions, whose names are numbers.
@@ -23,7 +23,6 @@ VERSION = Path("1")
 SAVED_MODEL = VERSION / "saved_model.pb"
 FROZEN = Path("model.pb")
 NAMES = Path("model.names.json")
-
 
 #: Bytes of weights that are in the graph unless it is asked for: TensorFlow takes 13 times as much to hold them (docs/decisions/0007).
 MOST_BY_ITSELF = 64_000_000
@@ -73,11 +72,9 @@ class SavedModelTarget(_TensorFlowGraph):
 
     def emit(self, graph: Graph, folder: Path, options: Mapping[str, Any]) -> Artifact:
         """Write the version's folder, and ``serving/`` beside it where that is asked for."""
-        from kexport_targets.saved_model.bundle import write_bundle
         from kexport_targets.saved_model.emit import Weights, emit_for_images, emit_graph
         from kexport_targets.saved_model.images import image_signature
         from kexport_targets.saved_model.serving import Served, served_name, write_serving
-        from kexport_targets.saved_model.writer import saved_model
 
         options = {option.name: option.default for option in self.options} | dict(options)
         types = {name: value.type for name, value in zip(graph.input_names, graph.inputs, strict=True)}
@@ -91,15 +88,7 @@ class SavedModelTarget(_TensorFlowGraph):
         signatures = [signature, replace(signature, name="serve")]
         if images is not None:
             signatures.append(_of_images(signature, images, *emit_for_images(emitter, images)))
-        saver = weights.close(program)
-        message = saved_model(program, signatures, tags=["serve"], saver=saver)
-        (folder / VERSION).mkdir()
-        files = [SAVED_MODEL]
-        with (folder / SAVED_MODEL).open("wb") as file:
-            message.write(file)
-        if saver is not None:
-            restored = {item.name: item.contents for item in program.variables if item.contents is not None}
-            files += [VERSION / path for path in write_bundle(folder / VERSION, restored)]
+        files = _write_version(folder, program, signatures, weights.close(program))
         if options["serving"]:
             files += write_serving(folder, Served(name, signature, size, in_graph=not checkpoint))
         details: dict[str, Any] = {
@@ -121,6 +110,23 @@ class SavedModelTarget(_TensorFlowGraph):
         records = requests(artifact.signature, about.sample.inputs, artifact.details.get("images"))
         write_records(folder / VERSION / FILE, records)
         return replace(artifact, files=(*artifact.files, VERSION / FILE))
+
+
+def _write_version(
+    folder: Path, program: Program, signatures: Sequence[Signature], saver: Saver | None
+) -> list[Path]:
+    """Write the model, and the checkpoint of its variables where ``saver`` restores some; the files' paths in ``folder``."""
+    from kexport_targets.saved_model.bundle import write_bundle
+    from kexport_targets.saved_model.writer import saved_model
+
+    message = saved_model(program, signatures, tags=["serve"], saver=saver)
+    (folder / VERSION).mkdir()
+    with (folder / SAVED_MODEL).open("wb") as file:
+        message.write(file)
+    if saver is None:
+        return [SAVED_MODEL]
+    restored = {item.name: item.contents for item in program.variables if item.contents is not None}
+    return [SAVED_MODEL, *(VERSION / path for path in write_bundle(folder / VERSION, restored))]
 
 
 def _of_images(

@@ -165,7 +165,7 @@ def test_more_than_two_gigabytes(tmp_path: Path) -> None:
         return {"y": x}
 
     folder = write(
-        tmp_path / "large", weights_in="graph", types={"x": TensorType("float32", (BATCH, rows))}, body=body
+        tmp_path / "large", weights_in="auto", types={"x": TensorType("float32", (BATCH, rows))}, body=body
     )
     assert (folder / "variables" / "variables.data-00000-of-00001").stat().st_size == 2 * rows * columns * 4
     x = np.random.default_rng(9).random((1, rows), np.float32)
