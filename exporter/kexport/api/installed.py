@@ -88,6 +88,8 @@ _PACKAGES = (
     ("jax", "backend of keras", "jax"),
     ("torch", "backend of keras", "torch"),
     ("ai-edge-litert", "runs .tflite", "litert"),
+    ("grpcio", "asks TF Serving over gRPC", "serving"),
+    ("tensorflow-serving-api", "what is asked over gRPC", "serving"),
 )
 _BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -26,7 +26,7 @@ def command(as_json: bool, quiet: bool, debug: bool) -> int:
         for row in result.rows:
             state = row.version or "missing"
             way = f"  {row.install}" if row.install and not row.version else ""
-            click.echo(f"{row.name:<16}{state:<12}{row.purpose}{way}")
+            click.echo(f"{row.name:<24}{state:<12}{row.purpose}{way}")
         click.echo("\nEnvironments of frameworks that models were trained in, for their reference outputs:")
         for item in result.backends:
             click.echo(f"  {item.name:<16}{item.versions or f'-  {item.install}'}")
