@@ -140,6 +140,32 @@ def test_small_input_without_classifier(name: str, target: str, tmp_path: Path) 
     check(models(f"{name}-headless", name, size, options, ".keras"), ".keras", target, tmp_path)
 
 
+#: ConvNeXt normalizes and multiplies along the last axis between its depthwise convolutions, of which the tiny one has 18, and 4 others; what
+#: it puts out without the classifier is normalized last, so that it costs no transpose where the axes stay, and one where they don't.
+CONVNEXT_TRANSPOSES = {False: 1 + 2 * 22, True: 2 * 22 + 1}
+
+
+@pytest.mark.parametrize("name", [*QUICK, *QUICK_HEADLESS])
+def test_transposes_of_the_onnx_file(name: str, tmp_path: Path) -> None:
+    """One at the input, one at an output of images, none inside; with channels first at both, none at all."""
+    if name in QUICK:
+        size = QUICK[name]
+        folder = models(f"{name}-small", name, size, {"input_shape": (size, size, 3)}, ".h5,.keras")
+    else:
+        size = QUICK_HEADLESS[name]
+        options = {"input_shape": (size, size, 3), "include_top": False}
+        folder = models(f"{name}-headless", name, size, options, ".keras")
+    target, spec = plugins.target("onnx"), load(folder / "model.keras")
+    # Images of one pixel are reshaped.
+    puts_out_images = lower(spec).outputs[0].shape[1:-1] not in ((), (1, 1))
+    wanted = CONVNEXT_TRANSPOSES if name == "ConvNeXtTiny" else {False: 1 + puts_out_images, True: 0}
+    for nchw, count in wanted.items():
+        chosen = {option.name: option.default for option in target.options}
+        chosen |= {"nchw_inputs": nchw, "nchw_outputs": nchw}
+        artifact = target.emit(target.legalize(lower(spec), chosen), tmp_path, chosen)
+        assert artifact.details["ops"].get("Transpose", 0) == count
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_with_classifier(name: str, tmp_path: Path) -> None:
