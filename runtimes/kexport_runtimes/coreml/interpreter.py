@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from kexport_runtimes.coreml import ops, registry
+from kexport_runtimes.coreml import heavy, ops, registry
 from kexport_runtimes.coreml.constants import ConstantReader
 from kexport_runtimes.coreml.errors import ComputeError, PackageError
 from kexport_runtimes.coreml.program import Block, Constant, Function, Operation
 from kexport_runtimes.coreml.registry import Call, Entry
 from kexport_runtimes.coreml.scopes import Scope, last_uses
-from kexport_runtimes.coreml.values import settled
+from kexport_runtimes.coreml.values import rounded, settled
 from kexport_runtimes.coreml.weights import WeightFiles
 
 ops.load()
@@ -71,6 +71,7 @@ class Interpreter:
         self._function = function
         self._constants = ConstantReader(weights)
         self._options = options
+        self._to_half = heavy.rounded if options.accelerate else rounded
         self._steps: dict[int, list[_Step]] = {}
         self._prepare(function.block, {name for name, _ in function.inputs}, set())
 
@@ -122,10 +123,9 @@ class Interpreter:
         results, outputs = found if isinstance(found, tuple) else (found,), step.operation.outputs
         if len(results) != len(outputs):
             raise PackageError(f"makes {len(results)} values. The program declares: {len(outputs)}")
-        rounds = self._options.rounds or step.is_constant
+        to_half = self._to_half if self._options.rounds or step.is_constant else None
         return tuple(
-            settled(result, declared, rounds=rounds)
-            for (_, declared), result in zip(outputs, results, strict=True)
+            settled(result, declared, to_half) for (_, declared), result in zip(outputs, results, strict=True)
         )
 
     def _computed(self, step: _Step, scope: Scope) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from kexport_runtimes.coreml.program import (
     ValueType,
 )
 from kexport_runtimes.coreml.program_reader import MAX_ELEMENTS
+
+#: float32 to the nearest values that fp16 has.
+Rounding: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass
@@ -37,26 +40,26 @@ class State:
     array: NDArray[Any] = field(repr=False)
 
 
-def settled(value: Any, declared: ValueType, *, rounds: bool) -> Any:
+def settled(value: Any, declared: ValueType, to_half: Rounding | None) -> Any:
     """The value in the form its declared type has at run time.
 
     Args:
         value: what a kernel computed.
         declared: what the program says of it.
-        rounds: whether fp16 is rounded to fp16 (ties to even; beyond 65504 infinity).
+        to_half: rounds what is declared fp16, such as :func:`rounded`; None leaves it as it is.
 
     Raises:
         ComputeError: it has another shape, or is of another kind, than declared.
     """
     if isinstance(declared, TensorType):
-        return _tensor(value, declared, rounds=rounds)
+        return _tensor(value, declared, to_half)
     fits = {ListType: TensorList, StateType: State, DictionaryType: dict}.get(type(declared), tuple)
     if not isinstance(value, fits):
         raise ComputeError(f"is declared as {declared}. Computed: {type(value).__name__}")
     return value
 
 
-def _tensor(value: Any, declared: TensorType, *, rounds: bool) -> Any:
+def _tensor(value: Any, declared: TensorType, to_half: Rounding | None) -> Any:
     if declared.dtype.name == STRING:
         if not isinstance(value, str | np.ndarray):
             raise ComputeError(f"is declared as {declared}. Computed: {type(value).__name__}")
@@ -66,8 +69,8 @@ def _tensor(value: Any, declared: TensorType, *, rounds: bool) -> Any:
         raise ComputeError(f"is declared as {declared}. Computed: {array.dtype}{array.shape}")
     if not _same_kind(array.dtype, declared.dtype):
         raise ComputeError(f"is declared as {declared}. Computed: {array.dtype}")
-    if declared.dtype.name == "fp16" and rounds:
-        return rounded(array)
+    if declared.dtype.name == "fp16" and to_half is not None:
+        return to_half(array)
     return array.astype(declared.dtype.numpy, copy=False)
 
 
@@ -80,7 +83,7 @@ def agrees(shape: Sequence[int], declared: Sequence[int | None] | None) -> bool:
 
 
 def rounded(array: NDArray[Any]) -> NDArray[np.float32]:
-    """The nearest values that fp16 has, as float32."""
+    """The nearest values that fp16 has, as float32: ties go to even, what rounds beyond 65504 is infinite."""
     with np.errstate(over="ignore"):
         return array.astype(np.float16).astype(np.float32)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kexport_runtimes.coreml import heavy
+from kexport_runtimes.coreml import heavy, values
 from kexport_runtimes.coreml.interpreter import Options
 from kexport_runtimes.coreml.session import Session
 from support import mil_program as mil
@@ -75,6 +75,21 @@ def test_pools(tmp_path: Path, seed: int) -> None:
         constants["exclude_padding_from_average"] = np.bool_(rng.integers(2))
     plain, fast = both(tmp_path, "avg_pool" if seed % 2 else "max_pool", x, constants, rank + 2)
     np.testing.assert_allclose(fast, plain, atol=1e-6)
+
+
+def test_half_precision_is_rounded_alike() -> None:
+    """Powers of every size, ties, the least values, those around the largest, and what is no number."""
+    rng = np.random.default_rng(0)
+    drawn_values = rng.normal(size=100_000) * 10.0 ** rng.integers(-12, 8, 100_000)
+    least = 2.0**-24
+    edges = [0, -0.0, least, least / 2, least * 0.75, least * 1.5, 2.0**-14, 65519.9, 65520, -65520, 1e38]
+    x = np.array([*drawn_values, *edges, np.inf, -np.inf, np.nan], np.float32).reshape(-1, 2)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(values.rounded(x), expected)
+    np.testing.assert_array_equal(heavy.rounded(x), expected)
+    assert heavy.rounded(x) is not x
+    np.testing.assert_array_equal(heavy.rounded(x[:4]), expected[:4])
 
 
 def test_a_convolution_by_its_definition(tmp_path: Path) -> None:
