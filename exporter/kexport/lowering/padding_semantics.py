@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from kexport.ir import Value
+from kexport.ir.ops.convolution import same_pads
 from kexport.lowering.backend_padding import Along, Kind, Pair, same_rule
 from kexport.lowering.geometry import per_dimension, spatial_of
 from kexport.lowering.registry import Context
@@ -51,7 +52,7 @@ def padded_input(
     if given != "same":
         raise ctx.error(f"padding is 'valid', 'same', 'causal' or 'full'. Received: {given!r}")
     pairs = same_pairs(ctx, x, kind, window, strides, dilations)
-    if pairs is None:
+    if pairs is None or pairs == _tensorflows(ctx, x, window, strides, dilations):
         return x, "same"
     return _without(ctx, x, pairs), tuple((max(before, 0), max(after, 0)) for before, after in pairs)
 
@@ -95,6 +96,17 @@ def same_pairs(
         spare = (length - 1) % stride if isinstance(length, int) else 0
         pairs.append(rule(Along(window[index], stride, dilations[index], spare, index, rank)))
     return pairs
+
+
+def _tensorflows(
+    ctx: Context, x: Value, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[Pair] | None:
+    """What TensorFlow pads for ``same``; None where an open length decides."""
+    lengths = [x.shape[axis] for axis in spatial_of(ctx, x, len(window))]
+    if any(not isinstance(n, int) and stride != 1 for n, stride in zip(lengths, strides, strict=True)):
+        return None
+    known = [n if isinstance(n, int) else 1 for n in lengths]
+    return [same_pads(*entry) for entry in zip(known, window, strides, dilations, strict=True)]
 
 
 def _without(ctx: Context, x: Value, pairs: Sequence[tuple[int, int]]) -> Value:
