@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kexport.contracts import Port, Runtime, Target
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Array, dtypes
@@ -48,5 +50,12 @@ def failures(
 
 
 def held(array: Array, port: Port) -> Array:
-    """An array in the dtype that an artifact has for it."""
-    return array.astype(dtypes.numpy_dtype(port.type.dtype), copy=False)
+    """An array in the dtype that an artifact has for it.
+
+    Raises:
+        OverflowError: its integers are too large for that.
+    """
+    made = array.astype(dtypes.numpy_dtype(port.type.dtype), copy=False)
+    if array.dtype.kind in "iu" and made.dtype.kind in "iu" and not np.array_equal(made, array):
+        raise OverflowError(f"{port.name!r} is {port.type.dtype} in the artifact.")
+    return made

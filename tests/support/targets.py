@@ -15,6 +15,19 @@ TARGETS = tuple(name for name in plugins.target_names() if name not in SAME_GRAP
 #: What tables of models need of a target's options: float32 throughout.
 EXACT = {"float16": False}
 
+#: Rows of tables that a target refuses, or whose numbers it has no room for, by the reason.
+REFUSED = {
+    "coreml": dict.fromkeys(
+        [
+            *[f"IntegerLookup-{name}" for name in ("far", "farmhash", "siphash", "invert-mask")],
+            *[f"Hashing-{name}" for name in ("default", "salt", "one_hot", "multi_hot")],
+            *[f"HashedCrossing-{name}" for name in ("int", "scalars", "three")],
+            "Functional-two-towers",
+        ],
+        "integers of more than 32 bits",
+    )
+}
+
 
 def exact_options(target: str) -> dict[str, Any]:
     """Every option of a target at its default, but for those that would store weights in less than float32."""

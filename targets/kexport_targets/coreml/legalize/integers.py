@@ -130,7 +130,7 @@ def _narrowed(value: Value, graph: Graph) -> None:
             if clipped.size and (clipped.max() > _LIMITS.max or clipped.min() < _LIMITS.min):
                 raise UnsupportedOpError(
                     f"The model {graph.name!r}: the constant {name!r} holds {dtype} numbers that int32, the integers of Core ML, can't.",
-                    hint="Leave out the layer that needs them of it, or export to ONNX.",
+                    hint="Leave out what needs them, or export to ONNX.",
                 )
             return np.asarray(clipped, np.int32)
 
