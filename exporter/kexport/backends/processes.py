@@ -108,7 +108,8 @@ class Runner:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**kept, **own, **(variables or {})},
+                # pip's own five tries of every package take minutes where there is no network.
+                env={"PIP_RETRIES": "3", **kept, **own, **(variables or {})},
                 cwd=folder,
                 encoding="utf-8",
                 errors="replace",
