@@ -155,6 +155,9 @@ def test_what_is_damaged_is_told_of_and_the_next_bundle_runs(bundle, tmp_path):
 
 def test_a_missing_browser_is_told_of(monkeypatch):
     monkeypatch.setenv(programs.VARIABLE, "no-such-browser")
+    assert "names 'no-such-browser', which is no program" in RUNTIME.available()
+    monkeypatch.delenv(programs.VARIABLE)
+    monkeypatch.setattr(programs.shutil, "which", lambda name: None)
     assert "no browser was found" in RUNTIME.available()
     assert "install" in RUNTIME.available()
     with pytest.raises(RuntimeError, match="no browser was found"):

@@ -94,6 +94,16 @@ def find() -> Program | None:
     return None
 
 
+def problem() -> str | None:
+    """Why :func:`find` finds none, with the way out; None where it does."""
+    if find() is not None:
+        return None
+    named = os.environ.get(VARIABLE)
+    if named:
+        return f"{VARIABLE} names {named!r}, which is no program: name another one, or unset it."
+    return f"no browser was found: {INSTALL}, or name one in {VARIABLE}."
+
+
 def _kind(path: str) -> str:
     return "firefox" if "firefox" in Path(path).name.lower() else "chromium"
 

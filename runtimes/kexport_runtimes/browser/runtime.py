@@ -35,9 +35,7 @@ class Browser:
 
     def available(self) -> str | None:
         """None when there is a browser; otherwise why not, with the command that installs one."""
-        if programs.find() is None:
-            return f"no browser was found: {programs.INSTALL}, or name one in {programs.VARIABLE}."
-        return None
+        return programs.problem()
 
     def version(self) -> str:
         """The browser and its version: ``Chromium 140.0.7339.127``.
