@@ -27,10 +27,17 @@ Rounding: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass
 class TensorList:
-    """A list as MIL's list operations see it: elements that may not be written yet."""
+    """A list as MIL's list operations see it.
+
+    Attributes:
+        elements: None for one that was not written yet.
+        grows: whether writing beyond the end makes it longer.
+        blank: what was not written yet: zeros; None where the elements' shape shows only when one is written.
+    """
 
     elements: list[NDArray[Any] | None]
     grows: bool
+    blank: NDArray[Any] | None = None
 
 
 @dataclass

@@ -52,9 +52,12 @@ def _check_blocks(call: Call) -> None:
 def make_list(
     elem_shape: Any = None, init_length: Any = 1, dynamic_length: Any = True, dtype: str = "fp32"
 ) -> TensorList:
-    """A list with nothing in it yet."""
-    dtypes.by_name(dtype)
-    return TensorList([None] * _length(int(init_length)), grows=bool(dynamic_length))
+    """A list with nothing in it yet; text in ``elem_shape`` is a size known later."""
+    sizes = [] if elem_shape is None else list(np.atleast_1d(np.asarray(elem_shape, object)).reshape(-1))
+    blank = None
+    if elem_shape is not None and not any(isinstance(size, str) for size in sizes):
+        blank = np.zeros(checked_size(ints(sizes)), dtypes.by_name(dtype).numpy)
+    return TensorList([None] * _length(int(init_length)), grows=bool(dynamic_length), blank=blank)
 
 
 @op("list_length")
@@ -76,15 +79,15 @@ def list_scatter(ls: TensorList, indices: Any, value: Array) -> TensorList:
 
 
 @op("list_read")
-def list_read(call: Call, ls: TensorList, index: Any) -> Array:
+def list_read(ls: TensorList, index: Any) -> Array:
     """One element."""
-    return _element(ls, int(index), call)
+    return _element(ls, int(index))
 
 
 @op("list_gather")
-def list_gather(call: Call, ls: TensorList, indices: Any) -> Array:
+def list_gather(ls: TensorList, indices: Any) -> Array:
     """Several elements, along a new first axis."""
-    found = [_element(ls, index, call) for index in ints(indices)]
+    found = [_element(ls, index) for index in ints(indices)]
     checked_size([sum(element.size for element in found)])
     return np.stack(found)
 
@@ -99,20 +102,23 @@ def _written(ls: TensorList, indices: list[int], values: list[Array]) -> TensorL
         if not 0 <= index < len(elements):
             raise ComputeError(f"writes within {len(elements)} elements. Received: {index}")
         elements[index] = value
-    return TensorList(elements, ls.grows)
+    return TensorList(elements, ls.grows, ls.blank)
 
 
-def _element(ls: TensorList, index: int, call: Call) -> Array:
-    """An element; zeros where nothing was written, of the shape of one that was."""
+def _element(ls: TensorList, index: int) -> Array:
+    """An element; zeros where nothing was written."""
     if not 0 <= index < len(ls.elements):
         raise ComputeError(f"reads within {len(ls.elements)} elements. Received: {index}")
+    written = (element for element in ls.elements if element is not None)
     found = ls.elements[index]
     if found is not None:
         return found
-    written = next((element for element in ls.elements if element is not None), None)
-    if written is None:
-        raise ComputeError(f"reads an element that was written. Received: {index}")
-    return np.zeros_like(written)
+    example = ls.blank if ls.blank is not None else next(written, None)
+    if example is None:
+        raise ComputeError(
+            f"reads an element whose shape is known. Received: {index}, of a list that nothing was written to"
+        )
+    return np.zeros_like(example)
 
 
 def _length(length: int) -> int:
