@@ -127,6 +127,7 @@ def refusing(status: str, body: str) -> Any:
     ("status", "body", "detail"),
     [
         ("500 Oh", '{"error": "out of memory"}', "HTTP 500: out of memory"),
+        ("500 Oh", '{"error": "\\u001b[2Jgone\\nFAILED"}', "HTTP 500:  .2Jgone FAILED$"),
         ("503 Busy", "<html>", r"HTTP 503: b'<html>'"),
         ("200 OK", "hello", "The answer is not JSON: b'hello'"),
         ("200 OK", "{}", "The answer does not list the model's versions."),
@@ -218,3 +219,16 @@ def test_a_model_that_json_can_not_carry_is_not_called_verified(root: Path) -> N
         root, "http://a", "m", (kexport.api.SmokeRow("predict (row)", "skipped", "no float16"),)
     )
     assert (result.passed, result.exit_code) == (False, 8)
+
+
+def test_a_load_that_can_not_be_asked_is_skipped(root: Path) -> None:
+    """float16 has no form in JSON."""
+    model = tiny.write_model(root / "half.h5")
+    kexport.export(model, "saved_model", golden=root / "tiny.npz", output=root / "half")
+    manifest = json.loads((root / "half" / "manifest.json").read_text())
+    manifest["targets"]["saved_model"]["signature"]["inputs"][0]["dtype"] = "float16"
+    (root / "half" / "manifest.json").write_text(json.dumps(manifest))
+    with socket_server(refusing("200 OK", "{}")) as port:
+        result = kexport.smoke(root / "half", f"http://127.0.0.1:{port}", seconds=1)
+    assert [row.status for row in result.rows] == ["failed", "failed", "skipped", "skipped", "skipped"]
+    assert "JSON has no float16: ask over gRPC" in result.rows[-1].detail

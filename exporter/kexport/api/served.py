@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,16 @@ from kexport.verification import compare, golden_sample, verify
 #: Kinds of failures after which a server need not be asked anything else.
 _UNREACHABLE = ("refused", "connection", "timeout", "TLS", "UNAVAILABLE", "no HTTP")
 
+#: Letters of a row's detail.
+_LONGEST = 2000
+
 Shapes = Mapping[str, tuple[str, tuple[int, ...] | None]]
+
+
+def _shown(text: str) -> str:
+    """What a server says is shown on one line, as far as it can be read, and without what steers a terminal."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
+    return plain + ("…" if len(text) > _LONGEST else "")
 
 
 class Questions:
@@ -56,12 +65,13 @@ class Questions:
                 continue
             self._notify(f"Asking {server}: {check}")
             try:
-                yield step()
+                row = step()
             except ValueError as error:
-                yield SmokeRow(check, "skipped", str(error))
+                row = SmokeRow(check, "skipped", str(error))
             except RuntimeError as error:
                 gone = getattr(error, "kind", "") in _UNREACHABLE
-                yield SmokeRow(check, "failed", str(error))
+                row = SmokeRow(check, "failed", str(error))
+            yield replace(row, detail=_shown(row.detail))
 
     def _status(self, served: ServedModel) -> SmokeRow:
         states = served.states()

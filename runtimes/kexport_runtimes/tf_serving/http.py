@@ -57,21 +57,19 @@ class Connection:
 
     def _request(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         end = time.monotonic() + self._timeout
+        kept = self._open is not None
         try:
             return self._exchange(method, path, body, end)
-        except ServerError:
-            self.close()
-            raise
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
-            if self._open is None or not self._open.used:
-                raise self._failed(error) from error
-            # A server may hang up on a connection that it has kept for a while: one that is new is asked.
-            self.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            failure = self._failed(error)
+            # A server may hang up on a connection that it has kept for a while: then a new one is asked.
+            if not kept:
+                raise failure from error
+        except (ServerError, OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(error) from error
         try:
             return self._exchange(method, path, body, end)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (ServerError, OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(error) from error
 
     def _exchange(self, method: str, path: str, body: bytes | None, end: float) -> tuple[int, bytes]:
@@ -83,7 +81,6 @@ class Connection:
         # A response of unknown length is the connection's last, and nobody else closes it.
         with self._open.getresponse() as answer:
             contents = _read(answer)
-        self._open.used = True
         if answer.will_close:
             self.close()
         if 300 <= answer.status < 400:
@@ -95,6 +92,8 @@ class Connection:
         """What a failure is called; the connection is of no more use."""
         self.close()
         match error:
+            case ServerError():
+                return error
             case TimeoutError():
                 return late(self._timeout)
             case http.client.IncompleteRead():
@@ -139,17 +138,32 @@ class _Client(http.client.HTTPConnection):
         super().__init__(address.host, address.port)
         self._tls_context = tls
         self.end = 0.0
-        self.used = False
 
     def connect(self) -> None:
         """Connect, and shake hands where the server is encrypted."""
-        plain = socket.create_connection((self.host, self.port), timeout=_left(self.end))
+        plain = _connected(self.host, self.port, self.end)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls_context is not None:
             plain.settimeout(_left(self.end))
             plain = self._tls_context.wrap_socket(plain, server_hostname=self.host)
         # http.client asks for no more of a socket than _Timed has.
         self.sock: Any = _Timed(plain, self)
+
+
+def _connected(host: str, port: int, end: float) -> socket.socket:
+    """A connection to the first of the host's addresses that answers; all of them share the time."""
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(_left(end))
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            failure = error
+        else:
+            return made
+    raise failure
 
 
 class _Timed:

@@ -127,7 +127,12 @@ class ServedModel(ABC):
 
         Args:
             accept: whether an answer is right; one that is not counts as an error.
+
+        Raises:
+            ValueError: the protocol has no way to say the inputs.
         """
+        with self.asker(inputs, signature, ports, form):
+            pass  # what is wrong with the request is said here, not in every caller
         return measured(
             lambda: self.asker(inputs, signature, ports, form),
             concurrency=concurrency,
