@@ -13,7 +13,7 @@ DEMO := build/demo
 WEB := runtimes/web
 WEB_PACKAGES := $(WEB)/node_modules/.package-lock.json
 WEB_BUILT := targets/kexport_targets/web/static/build.json
-NODE_20 := node -e 'process.exit(parseInt(process.versions.node) < 20)' >/dev/null 2>&1 && command -v npm >/dev/null 2>&1
+NODE_20 := node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 && command -v npm >/dev/null 2>&1
 
 # Tests and tools compute on the CPU alone, and say nothing of it.
 export CUDA_VISIBLE_DEVICES := -1
