@@ -488,7 +488,9 @@ def test_what_is_no_address(text: str) -> None:
         Address.parse(text)
 
 
-@pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"": "x"}, {"A b": "c"}, {"A:": "c"}, {"É": "c"}, {"a-bin": "x"}])
+@pytest.mark.parametrize(
+    "headers", [{"A": "b\r\nC: d"}, {"": "x"}, {"A b": "c"}, {"A:": "c"}, {"É": "c"}, {"a-bin": "x"}]
+)
 def test_headers_hold_no_lines(connect: Any, headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="A header is NAME: VALUE"):
         connect("http://localhost", "m", headers=headers)
