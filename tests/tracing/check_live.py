@@ -23,6 +23,7 @@ from custom_code import (
     OnNumPy,
     Scale,
     Tagger,
+    Triangle,
     Two,
     UsesMask,
     wave,
@@ -48,6 +49,13 @@ def called(model, *args, **kwargs):
 def computed(function):
     """A Lambda on (batch, time, 4), both open."""
     return layered((None, 4), keras.layers.Lambda(function))
+
+
+def positions(x):
+    """The usual encoding of positions by sines and cosines."""
+    steps = ops.cast(ops.arange(1, ops.shape(x)[1] + 1), "float32")
+    angles = ops.expand_dims(steps, -1) / ops.power(100.0, ops.arange(0, 4, 2, dtype="float32") / 4)
+    return x + ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
 
 def shared():
@@ -87,6 +95,15 @@ ROWS = {
     "open-range": lambda: computed(
         lambda x: x + ops.expand_dims(ops.cast(ops.arange(ops.shape(x)[1]), "float32"), -1)
     ),
+    "open-positions": lambda: computed(positions),
+    "open-reversed": lambda: computed(
+        lambda x: x * ops.cos(ops.arange(ops.shape(x)[1] - 1, -1, -1, dtype="float32"))[:, None]
+    ),
+    "open-causal": lambda: computed(
+        lambda x: ops.matmul(ops.tril(ops.ones((ops.shape(x)[1], ops.shape(x)[1]))), x)
+    ),
+    "open-triangle": lambda: layered((None, 4), Triangle()),
+    "open-diagonal": lambda: computed(lambda x: ops.matmul(ops.eye(ops.shape(x)[1], k=1), x) + ops.exp(x)),
     "open-root": lambda: computed(lambda x: x * ops.sqrt(ops.cast(ops.shape(x)[1], "float32"))),
     "subclassed": lambda: called(Tagger(), np.zeros((2, 7), "int32")),
     "subclassed-dict": lambda: called(Named(), {"features": FLOATS, "ids": np.zeros((2, 5), "int32")}),

@@ -78,6 +78,17 @@ class UsesMask(keras.layers.Layer):
         return x if mask is None else x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
 
 
+class Triangle(keras.layers.Layer):
+    """Sums what comes before each step, and from it on."""
+
+    def call(self, x):
+        steps = ops.shape(x)[1]
+        return ops.matmul(ops.tri(steps, k=-1), x) - ops.matmul(ops.triu(ops.full((steps, steps), 2.0)), x)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
 class MakesMask(keras.layers.Layer):
     """Masks the steps whose features are all below 0."""
 

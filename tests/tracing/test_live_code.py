@@ -12,6 +12,7 @@ RIGHT = [
     *["layer", "block", "function", "lambda-function", "lambda-layer", "no-config", "wrapped", "cell"],
     *["cell-last-masked", "stacked-cells", "mask-made", "mask-carried", "mask-dropped", "shared", "mixed"],
     *["open-reshape", "open-ones", "open-mean", "open-slice", "open-range"],
+    *["open-positions", "open-reversed", "open-causal", "open-triangle", "open-diagonal"],
     *["subclassed", "subclassed-dict", "subclassed-two", "subclassed-nested"],
 ]
 

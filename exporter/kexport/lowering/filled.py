@@ -19,6 +19,7 @@ def filled(b: Builder, item: Filled) -> Value:
 
 
 def length(b: Builder, item: Length) -> Value:
-    """A length as a number, in an integer or float dtype: the sum of that many ones."""
-    ones = b.op("broadcast_to", b.constant(1, item.dtype, name="one"), shape=(item.dim,))
-    return b.op("reduce_sum", ones, axes=(0,))
+    """A length as a number, in an integer or float dtype: the sum of that many ones, counted in int32."""
+    ones = b.op("broadcast_to", b.constant(1, "int32", name="one"), shape=(item.dim,))
+    total = b.op("reduce_sum", ones, axes=(0,))
+    return total if item.dtype == "int32" else b.op("cast", total, dtype=item.dtype)

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kexport.tracing.stand_ins import StandIns
 from kexport.tracing.symbolic import NO_CONFIG, Keep, Walk, config_of, is_keras_own, is_symbolic, leaves
 
 #: Operators of variables that would compute at once, where the other operand is symbolic.
@@ -49,7 +50,8 @@ class Calls:
         ``{"what": "layer", "path", "args", "kwargs", "masks"}`` calls the layer at a path; its tensors are
         ``{"class_name": "__input__", "config": {"shape", "dtype"}}``, and ``masks`` has what is the mask of each, or None.
         ``{"what": "function", "path", "name", "shape", "dtype"}`` calls a function that the layer holds.
-        ``{"what": "states", "path"}`` asks a cell for its state sizes.
+        ``{"what": "states", "path"}`` asks a cell for its state sizes. With ``"stand_ins": true`` in a request for a call, arrays that
+        the code makes are symbolic, too (:mod:`kexport.tracing.stand_ins`).
 
         Raises:
             TraceError: it can't be.
@@ -61,7 +63,7 @@ class Calls:
         if request["what"] == "function":
             function = self._function(layer, request["name"])
             x = self._input(request)
-            return self._written(request["path"], [x], lambda: function(x), None)
+            return self._written(request, [x], lambda: function(x), None)
         return self._layer(layer, request)
 
     # --- finding -----------------------------------------------------------------------------------------------------
@@ -117,7 +119,7 @@ class Calls:
             named["mask"] = masks[: len(given[0])] if several else masks[0]
         mask_of = self._mask_rule(layer, given, masks)
         return self._written(
-            request["path"],
+            request,
             tensors,
             lambda: layer.call(*given, **named),
             mask_of,
@@ -134,15 +136,25 @@ class Calls:
 
     def _written(
         self,
-        path: str,
+        request: Mapping[str, Any],
         tensors: list[Any],
         call: Callable[[], Any],
         mask_of: Callable[[], Any] | None,
         dtype: str | None = None,
     ) -> dict[str, Any]:
         """The graph behind what ``call`` returns, from ``tensors``."""
-        walk = Walk(self._library, tensors, self._keep, lambda name, layer: self._register(path, name, layer))
-        with _symbolic_scope(self._library, dtype):
+        path = request["path"]
+        stand_ins = StandIns(self._library)
+        walk = Walk(
+            self._library,
+            tensors,
+            self._keep,
+            lambda name, layer: self._register(path, name, layer),
+            stand_ins.array,
+        )
+        symbolic = request.get("stand_ins") and self._library.major >= 3
+        scope = stand_ins.instead_of_arrays() if symbolic else contextlib.nullcontext()
+        with _symbolic_scope(self._library, dtype), scope:
             try:
                 result = call()
                 mask = mask_of() if mask_of is not None else None

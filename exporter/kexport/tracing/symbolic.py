@@ -84,16 +84,23 @@ class Walk:
         inputs: the tensors that the graph begins at; they become ``input_0``, ``input_1``, …
         keep: keeps arrays.
         register: called with the name of each layer and the layer.
+        array: the array that a symbolic tensor stands for, None where it stands for none.
     """
 
     def __init__(
-        self, library: Any, inputs: Sequence[Any], keep: Keep, register: Callable[[str, Any], None]
+        self,
+        library: Any,
+        inputs: Sequence[Any],
+        keep: Keep,
+        register: Callable[[str, Any], None],
+        array: Callable[[Any], Any] = lambda _: None,
     ) -> None:
         self._library = library
         self._inputs = {id(tensor): index for index, tensor in enumerate(inputs)}
         self._alive = list(inputs)
         self._keep = keep
         self._register = register
+        self._array = array
         self._names: dict[int, str] = {}
         self._calls: dict[tuple[int, int], int] = {}
         self.layers: dict[str, dict[str, Any]] = {}
@@ -144,7 +151,8 @@ class Walk:
         return node.call_args, node.call_kwargs
 
     def _sources(self, operation: Any, index: int) -> Iterable[Any]:
-        return [item for item in leaves(list(self._node(operation, index))) if is_symbolic(item)]
+        tensors = [item for item in leaves(list(self._node(operation, index))) if is_symbolic(item)]
+        return [item for item in tensors if self._array(item) is None]
 
     def _write(self, operation: Any, index: int) -> None:
         args, kwargs = self._node(operation, index)
@@ -210,6 +218,9 @@ class Walk:
 
     def _encoded(self, item: Any) -> Any:
         if is_symbolic(item):
+            array = self._array(item)
+            if array is not None:
+                return {"class_name": "__weight__", "config": self._kept(array)}
             return {"class_name": "__keras_tensor__", "config": {"keras_history": self.reference(item)}}
         if isinstance(item, dict):
             return {str(key): self._encoded(value) for key, value in item.items()}

@@ -86,8 +86,16 @@ class _Tracer:
             answer = self._answer(layer, request(lengths))
             return {key: answer[key] for key in ("layers", "outputs", "masks")}
 
+        def noting_all(lengths: Mapping[str, int]) -> Mapping[str, Any]:
+            answer = self._answer(layer, {**request(lengths), "stand_ins": True})
+            return {key: answer[key] for key in ("layers", "outputs", "masks")}
+
         try:
-            return traced_at(symbols, trace, self._weight)
+            try:
+                return traced_at(symbols, trace, self._weight)
+            except LengthError:
+                # Most code is done with the arrays that it makes; some computes with them (positions of a length).
+                return traced_at(symbols, noting_all, self._weight)
         except LengthError as error:
             raise LoweringError(
                 f"Layer {layer.path!r} ({layer.class_name}): its code can't be traced for open lengths "

@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from kexport.ir import Array, Value
+from kexport.loading.spec import Filled
 from kexport.lowering.arguments import normalized_axis
+from kexport.lowering.filled import filled
 from kexport.lowering.operations.operands import (
     arguments,
     cast,
@@ -121,13 +123,19 @@ def _kept(ctx: Context, x: Value, mask: Array) -> Value:
 def lower_triangle(ctx: Context, *inputs: Value) -> Value:
     """0 above, or below, the diagonal ``k`` of the last two dimensions."""
     x, k = only(ctx), int(option(ctx, "k", 0))
-    shape = length(ctx, x, x.rank - 2), length(ctx, x, x.rank - 1)
-    mask = (
-        np.tri(*shape, k=k, dtype=bool)
-        if ctx.layer.class_name == "Tril"
-        else ~np.tri(*shape, k=k - 1, dtype=bool)
-    )
-    return _kept(ctx, x, mask)
+    rows, columns = x.shape[-2:]
+    lower = ctx.layer.class_name == "Tril"
+    if isinstance(rows, int) and isinstance(columns, int):
+        mask = (
+            np.tri(rows, columns, k=k, dtype=bool) if lower else ~np.tri(rows, columns, k=k - 1, dtype=bool)
+        )
+        return _kept(ctx, x, mask)
+    b = ctx.b
+    row = b.op("expand_dims", filled(b, Filled(1, "int32", (rows,), counted=True)), axes=(1,))
+    column = filled(b, Filled(1, "int32", (columns,), counted=True))
+    shifted = b.op("add", row, b.scalar(k, row))
+    kept = b.op("greater_equal" if lower else "less_equal", shifted, column)
+    return b.op("select", kept, x, b.scalar(0, x))
 
 
 @lowers("ops.Diagonal", "ops.Trace")

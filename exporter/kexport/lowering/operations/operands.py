@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from kexport.ir import Array, Dim, Value, dims, dtypes
+from kexport.loading.spec import Length
+from kexport.lowering import filled
 from kexport.lowering.arguments import normalized_axes
 from kexport.lowering.operations.promotion import dtype_of, result_type
 from kexport.lowering.registry import Context
@@ -66,11 +68,13 @@ def array_of(ctx: Context, item: Any) -> Array:
 
 
 def tensor(ctx: Context, item: Any, dtype: str | None = None) -> Value:
-    """``item``, a tensor, an array or a number, as a value; in ``dtype`` where that is given.
+    """``item``, a tensor, an array, a number or an open length, as a value; in ``dtype`` where that is given.
 
     Raises:
         LoweringError: it is none of them.
     """
+    if isinstance(item, dims.Symbolic):
+        return filled.length(ctx.b, Length(item, dtype or "int32"))
     if not isinstance(item, Value):
         array = array_of(ctx, item)
         wanted = dtype or array.dtype.name

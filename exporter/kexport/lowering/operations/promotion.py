@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kexport.ir import Value, dtypes
+from kexport.ir import Value, dims, dtypes
 from kexport.lowering.registry import Context
 
 _ABOVE: dict[str, tuple[str, ...]] = {
@@ -61,12 +61,13 @@ def result_type(*found: str) -> str:
 
 
 def dtype_of(ctx: Context, item: Any) -> str:
-    """The dtype of an operand as :func:`result_type` takes it; a list is a tensor of int32 or float32."""
+    """The dtype of an operand as :func:`result_type` takes it; a list is a tensor of int32 or float32, an open
+    length a number."""
     if isinstance(item, Value):
         return item.dtype
     if isinstance(item, bool):
         return "bool"
-    if isinstance(item, int):
+    if isinstance(item, int | dims.Symbolic):
         return "int"
     if isinstance(item, float):
         return "float"
