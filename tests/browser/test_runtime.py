@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +155,31 @@ def test_what_is_damaged_is_told_of_and_the_next_bundle_runs(bundle, tmp_path):
     with pytest.raises(RuntimeError, match="can't be loaded"):
         RUNTIME.run(copy / "index.html", {"image": X})
     assert RUNTIME.run(bundle, {"image": X})["digit"].shape == (1, 3)
+
+
+@pytest.mark.usefixtures("browser")
+def test_the_browser_goes_with_whoever_started_it_however_that_ends(tmp_path):
+    program = "import sys, time; from kexport_runtimes.browser import process, programs; b = process.shared(programs.find());"
+    program += "print(b._folder, b._process.pid, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as user:
+        profile, watcher = user.stdout.readline().split()
+        assert Path(profile).is_dir()
+        user.kill()
+    end = time.monotonic() + 60
+    while (Path(profile).exists() or alive(int(watcher))) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not Path(profile).exists()
+    assert not alive(int(watcher))
+
+
+def alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{number}/stat")
+    # Nobody waits for it in a container whose first process reaps none.
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_a_missing_browser_is_told_of(monkeypatch):

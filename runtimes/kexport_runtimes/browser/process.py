@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,11 @@ from kexport_runtimes.browser.server import Server
 
 #: Seconds that a piece of work may take before the browser counts as hung; the first one includes its start.
 _LIMIT: Final = 180.0
+
+#: Seconds that closing takes at most, twice.
+_PATIENCE: Final = 10.0
+
+_WATCH: Final = Path(__file__).with_name("watch.py")
 
 #: What WebAssembly was given it does not give back: after bundles of so many bytes the page starts anew.
 _MOST_SERVED: Final = 150_000_000
@@ -40,8 +44,13 @@ class Browser:
         gpu = bool(os.environ.get("KEXPORT_BROWSER_GPU"))
         try:
             self._process = subprocess.Popen(
-                program.command(self._folder, self._server.address, gpu=gpu),
-                stdin=subprocess.DEVNULL,
+                [
+                    sys.executable,
+                    str(_WATCH),
+                    str(self._folder),
+                    *program.command(self._folder, self._server.address, gpu=gpu),
+                ],
+                stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,
                 start_new_session=True,
@@ -68,9 +77,10 @@ class Browser:
             if not self.alive():
                 raise RuntimeError(f"{programs.version(self._program)} ended: {self._last_words()}")
             if time.monotonic() > end:
+                words = self._last_words()
                 self.close()
                 raise RuntimeError(
-                    f"{programs.version(self._program)} gave no answer for {_LIMIT:.0f} s: {self._last_words()}"
+                    f"{programs.version(self._program)} gave no answer for {_LIMIT:.0f} s: {words}"
                 )
         assert job.answer is not None
         answer, found = frames.unpack(job.answer)
@@ -97,29 +107,21 @@ class Browser:
 
     def close(self) -> None:
         """End it, and remove its profile."""
-        if self._process.poll() is None:
-            _end(self._process)
+        assert self._process.stdin is not None
+        # That is what watch.py waits for.
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=2 * _PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
         self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _last_words(self) -> str:
         self._log.seek(0)
         return self._log.read().decode(errors="replace").strip()[-2000:] or "it said nothing."
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it started."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, number)
-            else:
-                process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            continue
-        return
 
 
 _SHARED: list[Browser] = []
