@@ -45,6 +45,11 @@ def tensor_type(dtype: str, shape: Sequence[int | None], rank: int | None = None
     return field(1, body + b"".join(field(3, size) for size in sizes))
 
 
+def variadic_type(dtype: str) -> bytes:
+    """A tensor whose rank is not known."""
+    return field(1, field(1, CODES[dtype]) + field(2, 1) + field(3, field(2, field(1, 1))))
+
+
 def immediate(value: Any) -> bytes:
     """A ``Value`` in the program."""
     array = np.asarray(value)

@@ -111,7 +111,11 @@ def _tensor_type(message: Message) -> TensorType:
     dtype, rank = dtypes.by_code(message.uint(1)), message.sint(2)
     if rank < 0:
         return TensorType(dtype, None)
-    shape = tuple(_dimension(dimension) for dimension in message.messages(3))
+    dimensions = list(message.messages(3))
+    if any(dimension.message(2).uint(1) for dimension in dimensions):
+        # Variadic: it stands for any number of dimensions.
+        return TensorType(dtype, None)
+    shape = tuple(_dimension(dimension) for dimension in dimensions)
     if rank != len(shape) or rank > _MAX_RANK:
         raise PackageError(
             f"A tensor type has as many dimensions as its rank, at most {_MAX_RANK}. Received: rank {rank}, {len(shape)} dimensions"

@@ -183,6 +183,11 @@ def test_open_dimensions_take_what_comes(tmp_path: Path) -> None:
     )
 
 
+def test_a_variadic_dimension_stands_for_any_number_of_them(tmp_path: Path) -> None:
+    operation = mil.operation("relu", {"x": "x"}, {"y": mil.variadic_type("float32")})
+    np.testing.assert_array_equal(run(written(tmp_path, operation)), np.maximum(X, 0))
+
+
 def test_huge_results_are_not_allocated(tmp_path: Path) -> None:
     shape = mil.immediate(np.array([2**30, 2**30], np.int32))
     operation = mil.operation("fill", {"shape": shape}, {"y": mil.tensor_type("float32", (None, None))})
