@@ -28,17 +28,17 @@ _RUNNING: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 class Steps:
     """Numbers the steps and tells of them; downloads of megabytes are told, too."""
 
-    def __init__(self, recipe: Recipe, tell: Callable[[str], None]) -> None:
+    def __init__(self, recipe: Recipe, tell: Callable[[str], None], *, given: bool) -> None:
         self._head = recipe.name
         self._tell = tell
-        self._step = ""
         self._done = 0
-        self._total = 2 + len(next(iter(recipe.contents.values())).steps) + recipe.mpi
+        # The Python, the packages, OpenMPI's stand-ins and the trial; of a command that is given the trial alone.
+        packages = len(next(iter(recipe.contents.values())).steps)
+        self._total = 1 if given else 2 + packages + recipe.mpi
 
     def __call__(self, step: str) -> None:
         """``step`` begins."""
         self._done += 1
-        self._step = step
         self._tell(f"{self._head} [{self._done}/{self._total}] {step}")
 
     def listen(self, line: str) -> None:
@@ -59,9 +59,17 @@ class Making:
     step: Steps
 
     @classmethod
-    def of(cls, recipe: Recipe, folder: Path, held: tuple[int, ...], tell: Callable[[str], None]) -> Making:
-        """For a folder that is there."""
-        steps = Steps(recipe, tell)
+    def of(
+        cls,
+        recipe: Recipe,
+        folder: Path,
+        held: tuple[int, ...],
+        tell: Callable[[str], None],
+        *,
+        given: bool,
+    ) -> Making:
+        """For a folder that is there; ``given`` where the Python is a command of the user's."""
+        steps = Steps(recipe, tell, given=given)
         return cls(recipe, folder, Runner(folder / "tmp", held, steps.listen), steps)
 
     def installed(self, python: str | None) -> Mapping[str, Any]:

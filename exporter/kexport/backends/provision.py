@@ -43,7 +43,7 @@ def setup(
                 return found
 
             def make(folder: Path) -> Mapping[str, Any]:
-                making = Making.of(recipe, folder, lock, progress)
+                making = Making.of(recipe, folder, lock, progress, given=command is not None)
                 return making.installed(python) if command is None else making.commanded(command)
 
             _make_whole(recipe, make)

@@ -132,7 +132,7 @@ _ALL: Final = (
         megabytes=300,
         backend="mxnet",
         keras_major=2,
-        # MXNet 1.9's oneDNN computes some convolutions wrongly where Keras feeds it.
+        # MXNet 1.9 brings oneDNN: off, so that all versions compute with MXNet's own kernels.
         environment={"KERAS_BACKEND": "mxnet", "MXNET_MKLDNN_ENABLED": "0"},
     ),
     Recipe(
