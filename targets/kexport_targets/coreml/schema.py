@@ -20,6 +20,7 @@ DATA_TYPES: Final = {
     "string": 2,
     "float16": 10,
     "float32": 11,
+    "float64": 12,
     "int8": 21,
     "int16": 22,
     "int32": 23,

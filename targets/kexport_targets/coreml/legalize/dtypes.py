@@ -1,6 +1,7 @@
 """Dtypes: what an operation has no room for is cast there and back.
 
-The table is the operations' ``type_domains`` in coremltools 9.0 (converters/mil/mil/ops/defs); a test holds it against them.
+The table is the operations' ``type_domains`` in coremltools 9.0 (converters/mil/mil/ops/defs), whose reader holds every op's program
+against them in the tests.
 """
 
 from __future__ import annotations

@@ -106,14 +106,13 @@ def _literal(value: Message) -> Message:
 
 def _named(tensor: Tensor) -> Message:
     fields = FIELDS["NamedValueType"]
-    kind = _type(tensor.dtype, tensor.shape)
-    if tensor.dtype == "probabilities":
-        kind = _dictionary_type()
-    return Message().text(fields["name"], tensor.name).message(fields["type"], kind)
+    return (
+        Message().text(fields["name"], tensor.name).message(fields["type"], _type(tensor.dtype, tensor.shape))
+    )
 
 
 def _type(dtype: str, shape: Shape) -> Message:
-    """A tensor's ValueType; "probabilities" is the dictionary that a ``classify`` makes."""
+    """A tensor's ValueType; "probabilities" is the dictionary that a ``classify`` makes, of float64."""
     fields = FIELDS["TensorType"]
     if dtype == "probabilities":
         return _dictionary_type()
@@ -136,7 +135,7 @@ def _dimension(size: int | None) -> Message:
 def _dictionary_type() -> Message:
     fields = FIELDS["DictionaryType"]
     made = Message().message(fields["keyType"], _type("string", ()))
-    made.message(fields["valueType"], _type("float32", ()))
+    made.message(fields["valueType"], _type("float64", ()))
     return Message().message(FIELDS["ValueType"]["dictionaryType"], made)
 
 
