@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -42,23 +41,15 @@ def ready(name: str) -> Environment:
         return backends.setup(name)
 
 
-def written_by(name: str, script: Path, *arguments: str) -> Path:
-    """The folder that ``script`` fills when it is run in an environment, ``FOLDER`` appended to its arguments; run once."""
+def written_by(name: str, script: Path) -> Path:
+    """The folder that ``script FOLDER`` fills when it is run in an environment; run once."""
     found = ready(name)
-    runner = (
-        "import os, sys; from kexport import backends; "
-        "sys.exit(backends.run(sys.argv[1], ['python', sys.argv[2], sys.argv[-1], *sys.argv[3:-1]]))"
-    )
+    runner = "import sys; from kexport import backends; sys.exit(backends.run(sys.argv[1], ['python', *sys.argv[2:]]))"
     with project_backends():
         return made(
             f"{name}-{script.stem}",
             scripts=[script],
             packages=[],
-            commands=[["-c", runner, name, str(script), *arguments]],
+            commands=[["-c", runner, name, str(script)]],
             also=found.recipe.digest,
         )
-
-
-def environment_variables() -> dict[str, str]:
-    """What a process that is to find these environments has in its own."""
-    return {**os.environ, "KEXPORT_BACKENDS": str(HOME)}

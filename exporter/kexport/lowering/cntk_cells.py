@@ -48,6 +48,8 @@ def from_states(ctx: Context, ran: Ran, states: Sequence[Value], mask: Value | N
         return ran
     b, first = ctx.b, (1,) <= ctx.provenance.version < _LAST_STATE_SINCE
     initial = states[0] if first else states[-1]
+    if ctx.layer.config.get("go_backwards"):
+        mask = b.op("reverse", mask, axes=(1,))
     counted = b.op("cumsum", b.op("cast", mask, dtype="int32"), axis=1)
     started = b.op("greater", counted, b.constant(0, "int32", name="none"))
     begun = b.op("reduce_any", mask, axes=(1,), keepdims=False)
