@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import click
 
+from kexport.cli.options import output_options, with_options
+
 
 @click.command("serve")
-@click.argument("folder", type=click.Path())
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+@with_options(
+    click.argument("folder", type=click.Path()),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+    ),
+    output_options,
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(folder: str, port: int, debug: bool) -> int:
+def command(folder: str, port: int, as_json: bool, quiet: bool, debug: bool) -> int:
     """Serve the web bundle in FOLDER on this machine, with the headers that threads need, until Ctrl-C."""
     from kexport.api.serving import BundleServer
+    from kexport.reporting.as_json import plain_json
 
     with BundleServer(folder, port) as server:
-        click.echo(server.url)
-        click.echo("Ctrl-C ends it.", err=True)
+        text = plain_json({"url": server.url, "folder": str(server.folder)}) if as_json else f"{server.url}\n"
+        click.echo(text, nl=False)
+        if not quiet:
+            click.echo("Ctrl-C ends it.", err=True)
         try:
             server.run()
         except KeyboardInterrupt:

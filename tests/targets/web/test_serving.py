@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -80,3 +84,19 @@ def test_a_port_that_is_taken_is_told_of(port, tmp_path):
     (tmp_path / "index.html").write_text("")
     with pytest.raises(UsageError, match=f"Port {port} can't be served on"):
         BundleServer(tmp_path, port)
+
+
+def test_the_command_serves_until_it_is_interrupted(tmp_path):
+    finished(tmp_path)
+    program = "from kexport.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "serve", str(tmp_path), "--port", "0", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as served:
+        told = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")
+        assert told["folder"] == str(tmp_path)
+        assert ask(int(told["url"].rsplit(":", 1)[1].strip("/")), "/")[0].status == 200
+        served.send_signal(signal.SIGINT)
+        assert served.wait(30) == 0
