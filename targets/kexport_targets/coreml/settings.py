@@ -10,6 +10,7 @@ from typing import Any, Final
 from kexport.contracts import Pixels
 from kexport.errors import UnsupportedOpError, UsageError
 from kexport.ir import Graph, Shape
+from kexport.ir.ops.loop import bodies
 from kexport_targets.coreml.schema import COLOR_SPACES, DEPLOYMENT_TARGETS
 
 #: Labels take no more bytes than this.
@@ -35,11 +36,31 @@ def layers(options: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name.strip() for name in options["float32_layers"].split(",") if name.strip())
 
 
-def half(options: Mapping[str, Any]) -> frozenset[str] | None:
-    """None for float32 throughout; for half precision the layers that are not to compute in it."""
+def half(options: Mapping[str, Any], graph: Graph) -> frozenset[str] | None:
+    """None for float32 throughout; for half precision the layers that are not to compute in it.
+
+    Raises:
+        UsageError: the model has no such layers, or all is float32.
+    """
     if options["float32_layers"] and not options["float16"]:
         raise UsageError("--float32-layers says what is left out of half precision: give it with --float16.")
-    return layers(options) if options["float16"] else None
+    asked = layers(options)
+    unknown = sorted(asked - _origins(graph))
+    if unknown:
+        raise UsageError(
+            f"--float32-layers names layers of the model. Received: {', '.join(map(repr, unknown))}",
+            hint="`kexport inspect` lists them; layers in others have paths (encoder/dense).",
+        )
+    return asked if options["float16"] else None
+
+
+def _origins(graph: Graph) -> set[str]:
+    """The layers that nodes are of."""
+    found = {node.origin for node in graph.nodes}
+    for node in graph.nodes:
+        for body in bodies(node.attrs):
+            found |= _origins(body)
+    return found
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,11 @@ class CoreMLTarget:
         from kexport_targets.coreml import settings
         from kexport_targets.coreml.legalize import image_input, legalize, position
 
-        version, half, image = settings.version(options), settings.half(options), settings.image(options)
+        version, half, image = (
+            settings.version(options),
+            settings.half(options, graph),
+            settings.image(options),
+        )
         settings.labels(options, graph)
         first: tuple[Pass, ...] = ()
         if image is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Builder, Graph, Value, dtypes
 from kexport.passes import Pass
+from kexport_targets.coreml.schema import MOST_DIMENSIONS
 
 
 def boundary_dtype(dtype: str, version: int) -> str:
@@ -61,8 +62,8 @@ def _check(value: Value, name: str, what: str) -> None:
             f"The {what} {name!r} is text, which a tensor of Core ML can't hold.",
             hint="Look the words up before the model, and give it their indices.",
         )
-    if not value.shape:
+    if not 1 <= value.rank <= MOST_DIMENSIONS:
         raise UnsupportedOpError(
-            f"The {what} {name!r} has no dimensions; an array of Core ML has one to five.",
-            hint="Give it a dimension of 1 with a Reshape.",
+            f"An array of Core ML has 1 to {MOST_DIMENSIONS} dimensions. Received: the {what} {name!r}, {value.type}.",
+            hint="Bring it to so many with a Reshape.",
         )
