@@ -16,6 +16,7 @@ from kexport.errors import ModelReadError
 from kexport.loading import ModelSpec, load
 from kexport.lowering import lower
 from support.comparing import assert_close
+from support.op_by_dtype import held
 from support.targets import TARGETS
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "fixtures" / "legacy").glob("*.zip"))
@@ -57,7 +58,8 @@ def outputs(
     options = {option.name: option.default for option in target.options}
     graph = lower(spec, batch=len(recorded["in/0"]))
     artifact = target.emit(target.legalize(graph, options), folder, options)
-    inputs = {name: recorded[f"in/{index}"] for index, name in enumerate(spec.input_names)}
+    ports = artifact.signature.inputs
+    inputs = {port.name: held(recorded[f"in/{index}"], port) for index, port in enumerate(ports)}
     return plugins.runtime(target.runtime).run(folder / artifact.main, inputs)
 
 
