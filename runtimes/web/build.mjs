@@ -4,7 +4,7 @@
 // The same sources and packages give the same bytes.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,8 +72,14 @@ function buildStatic() {
   const files = readdirSync(part).sort();
   const sizes = Object.fromEntries(files.map((file) => [file, sizesOf(readFileSync(join(part, file)), file)]));
   put("build.json", `${JSON.stringify({ engine: { name: engine.name, version: engine.version }, sizes }, null, 2)}\n`);
-  rmSync(STATIC, { recursive: true, force: true });
+  // An export that reads them meanwhile finds the old files or the new ones.
+  const old = `${STATIC}.old`;
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(STATIC)) {
+    renameSync(STATIC, old);
+  }
   renameSync(part, STATIC);
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** Bytes as they are, and over the wire. What is gzip already goes as it is, whatever the server does. */

@@ -5,6 +5,7 @@ import { type Comparison, compare } from "./compare";
 import { type Description, type Golden, type Port, sizeOf } from "./description";
 import { decode, itemSize } from "./dtypes";
 import type { Accelerator } from "./engine/session";
+import { WrongResultError } from "./errors";
 import type { Runner } from "./runner/runner";
 
 /** Of the error relative to an output's range: what a GPU's other order of sums and quicker functions come to. */
@@ -43,14 +44,20 @@ export async function readSample(bundle: Bundle, description: Description): Prom
   return { golden: description.golden, inputs: taken(description.inputs), outputs: taken(description.outputs) };
 }
 
-/** Run the golden sample and compare. */
-export async function check(runner: Runner, accelerator: Accelerator, description: Description, sample: Sample | null): Promise<Check> {
+/** Run the golden sample through a signature, which has the model's outputs among its own, and compare them. */
+export async function check(
+  runner: Runner,
+  accelerator: Accelerator,
+  description: Description,
+  sample: Sample | null,
+  signature = "serving_default",
+): Promise<Check> {
   if (!sample) {
     return { status: "unchecked", reference: "", tolerance: 0, outputs: [] };
   }
   const { golden } = sample;
   const tolerance = accelerator === "webgpu" ? Math.max(golden.tolerance, GPU_TOLERANCE) : golden.tolerance;
-  const { outputs } = await runner.run("serving_default", sample.inputs);
+  const { outputs } = await runner.run(signature, sample.inputs);
   const compared = description.outputs.map((port) =>
     compare(
       port.name,
@@ -61,4 +68,12 @@ export async function check(runner: Runner, accelerator: Accelerator, descriptio
   );
   const status = compared.every((one) => !one.problem) ? "right" : "wrong";
   return { status, reference: golden.reference, tolerance, outputs: compared };
+}
+
+/** @throws WrongResultError where a check came out wrong. */
+export function requireRight({ status, outputs }: Check, where: string): void {
+  if (status === "wrong") {
+    const problems = outputs.filter((one) => one.problem).map((one) => `${one.name}: ${one.problem}`);
+    throw new WrongResultError(`The golden sample comes out wrong on ${where}. ${problems.join("; ")}.`);
+  }
 }

@@ -5,8 +5,8 @@ import { type Bundle, type OnProgress, UrlBundle } from "./bundle";
 import { type BuildName, type Description, type Layer, type Port, type Preprocessing, sizeOf } from "./description";
 import { hasThreads, hasWebGpu } from "./engine/features";
 import type { Accelerator } from "./engine/session";
-import { AcceleratorError, BundleError, InputError, WrongResultError, messageOf } from "./errors";
-import { type Check, type Sample, check, readSample } from "./golden";
+import { AcceleratorError, BundleError, InputError, messageOf } from "./errors";
+import { type Check, type Sample, check, readSample, requireRight } from "./golden";
 import { FolderBundle } from "./node";
 import { RemoteRunner } from "./runner/remote";
 import { LocalRunner, type Prepared, type Runner } from "./runner/runner";
@@ -60,7 +60,7 @@ export class KexportModel extends EventTarget {
 
   private last: Promise<unknown> = Promise.resolve();
   private disposed = false;
-  private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number } | undefined;
+  private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number; layersRight?: boolean } | undefined;
   private predictMs = 0;
   private readonly tried: Attempt[] = [];
 
@@ -169,6 +169,7 @@ export class KexportModel extends EventTarget {
   /** What each layer computes for one sample, by the path of its call, and the model's outputs.
    *
    * @param paths the layers that are wanted; all by default.
+   * @throws WrongResultError where the golden sample comes out wrong with the layers shown.
    */
   async layerOutputs(inputs: Readonly<Record<string, InputArray>>, paths?: readonly string[]): Promise<Record<string, Tensor>> {
     const shown = this.layers.filter((layer) => layer.output && (!paths || paths.includes(layer.path)));
@@ -179,7 +180,10 @@ export class KexportModel extends EventTarget {
     if (runs.length !== 1) {
       throw new InputError(`Layer outputs are for ${this.inputs[0]?.shape[0] ?? 1} sample at a time. Received: ${samples}`);
     }
-    const ran = await this.queued(() => this.runner.run("layers", runs[0] as Record<string, Uint8Array>));
+    const ran = await this.queued(async () => {
+      await this.checkLayers();
+      return this.runner.run("layers", runs[0] as Record<string, Uint8Array>);
+    });
     return Object.fromEntries(
       shown.map(({ path, output }) => [path, joined([output as Port], [ran.outputs], samples)[(output as Port).name] as Tensor]),
     );
@@ -249,13 +253,21 @@ export class KexportModel extends EventTarget {
       const found = await check(this.runner, accelerator, this.description, this.sample);
       if (found.status === "wrong") {
         this.state = undefined;
-        const problems = found.outputs.filter((one) => one.problem).map((one) => `${one.name}: ${one.problem}`);
-        throw new WrongResultError(`The golden sample comes out wrong on ${accelerator}. ${problems.join("; ")}.`);
       }
+      requireRight(found, accelerator);
       const checkMs = this.sample ? performance.now() - start : 0;
       this.state = { accelerator, check: found, prepared, checkMs };
       this.tried.push({ accelerator, problem: "" });
     });
+  }
+
+  /** The signature of layers proves itself, too, the first time that an accelerator runs it. */
+  private async checkLayers(): Promise<void> {
+    const { ready } = this;
+    if (!ready.layersRight) {
+      requireRight(await check(this.runner, ready.accelerator, this.description, this.sample, "layers"), `${ready.accelerator}, with its layers shown`);
+      ready.layersRight = true;
+    }
   }
 
   private async runAll({ runs, samples }: Chunks, { onProgress }: PredictOptions): Promise<Record<string, Uint8Array>[]> {
