@@ -76,8 +76,8 @@ def resize(
         if interpolation_mode == "LINEAR":
             result = linear(result, axis, points)
         else:
-            # Halves go to the earlier element where corners are aligned; "DEFAULT" takes the element before the point.
-            result = nearest(result, axis, points if sampling_mode == "DEFAULT" else np.ceil(points - 0.5))
+            # The element next to the point; of two equally near ones the earlier.
+            result = nearest(result, axis, np.ceil(points - 0.5))
     return result.astype(kind) if kind.kind in "iu" else result
 
 
