@@ -82,6 +82,7 @@ bench: setup
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/saved_model.py
 	$(BIN)/python benchmarks/onnx_files.py
+	$(BIN)/python benchmarks/coreml.py
 
 clean:
 	rm -rf $(VENV) build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
