@@ -17,6 +17,7 @@ from kexport.loading import load
 from kexport.lowering import lower
 from lowering.one_layer import keras
 from support.comparing import assert_close
+from support.op_by_dtype import held
 from support.targets import TARGETS
 
 
@@ -51,10 +52,11 @@ def on_targets(graph: Callable[[], Graph], arrays: Sequence[Any], wanted: Sequen
         options = {option.name: option.default for option in target.options}
         with tempfile.TemporaryDirectory() as folder:
             artifact = target.emit(target.legalize(made, options), Path(folder), options)
-            named = dict(zip(made.input_names, arrays, strict=True))
+            ports = artifact.signature.inputs
+            named = {port.name: held(array, port) for port, array in zip(ports, arrays, strict=True)}
             outputs = plugins.runtime(target.runtime).run(Path(folder) / artifact.main, named)
-        for output, expected in zip(made.output_names, wanted, strict=True):
-            assert_close(outputs[output], expected)
+        for port, expected in zip(artifact.signature.outputs, wanted, strict=True):
+            assert_close(outputs[port.name], held(expected, port))
 
 
 def check(
