@@ -19,7 +19,7 @@ METHODS: Final = (
 )
 #: Those that it smooths with, on demand.
 SMOOTHED: Final = (*(name for name in METHODS if name not in ("nearest", "area")),)
-ORDERS: Final = ("rgb", "bgr")
+COLORS: Final = ("RGB", "BGR", "GRAYSCALE")
 
 #: What images are decoded to.
 CHANNELS: Final = (1, 3, 4)
@@ -29,9 +29,9 @@ OPTIONS: Final = (
     TargetOption("image_input", str, "", "The input that images go into, where the model has several."),
     TargetOption("image_resize", str, "bilinear", f"How images are resized: {', '.join(METHODS)}."),
     TargetOption("image_antialias", bool, False, "Smooth images that are made smaller, as Pillow does."),
-    TargetOption("image_order", str, "rgb", "The order of the model's channels: rgb or bgr."),
-    TargetOption("image_scale", float, 1.0, "What pixels of 0 to 255 are multiplied by."),
-    TargetOption("image_offset", float, 0.0, "What is added then."),
+    TargetOption("image_color", str, "RGB", "The order of its channels: RGB, BGR or GRAYSCALE."),
+    TargetOption("image_scale", float, 1.0, "The model's numbers are scale * pixel + bias."),
+    TargetOption("image_bias", str, "0", "One number, or one a channel in the model's order: -1,-1,-1."),
     TargetOption("image_mean", str, "", "What is subtracted then: a number, or one a channel (A,B,C)."),
     TargetOption("image_std", str, "", "What it is divided by at last: a number, or one a channel."),
 )
@@ -41,8 +41,8 @@ OPTIONS: Final = (
 class ImageSignature:
     """What becomes of an encoded image on its way into the model.
 
-    It is decoded, resized to ``height`` × ``width``, its channels put into ``order``; then ``(x * scale + offset - mean) / std``, with
-    one mean and one std a channel of that order, or none.
+    It is decoded, resized to ``height`` × ``width``, its channels put into the order of ``color``; then ``(x * scale + bias - mean)
+    / std``, with one bias, mean and std a channel of that order, or none.
     """
 
     name: str
@@ -54,9 +54,9 @@ class ImageSignature:
     channels_first: bool
     resize: str
     antialias: bool
-    order: str
+    color: str
     scale: float
-    offset: float
+    bias: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -105,16 +105,19 @@ def image_signature(inputs: Mapping[str, TensorType], options: Mapping[str, Any]
     resize = _one_of(options, "image_resize", METHODS)
     if options["image_antialias"] and resize not in SMOOTHED:
         raise UsageError(f"--image-antialias goes with {', '.join(SMOOTHED)}. Received: {resize!r}")
-    order = _one_of(options, "image_order", ORDERS)
-    if order != "rgb" and channels == 1:
-        raise UsageError(f"Input {input_name!r} has one channel, which has no order. Received: {order!r}")
+    color = _one_of(options, "image_color", COLORS)
+    if (color == "BGR" and channels == 1) or (color == "GRAYSCALE" and channels != 1):
+        raise UsageError(
+            f"--image-color goes with the channels of input {input_name!r}, {channels}. Received: {color!r}"
+        )
     std = _per_channel(options, "image_std", channels)
     if 0 in std:
         raise UsageError(f"--image-std divides, and can't be 0. Received: {options['image_std']!r}")
     return ImageSignature(
         *(name, input_name, inputs[input_name], height, width, channels, channels_first),
-        *(resize, options["image_antialias"], order, options["image_scale"], options["image_offset"]),
-        *(_per_channel(options, "image_mean", channels), std),
+        *(resize, options["image_antialias"], color, options["image_scale"]),
+        *(_per_channel(options, name, channels) for name in ("image_bias", "image_mean")),
+        std,
     )
 
 

@@ -29,9 +29,10 @@ def reference(file: str, options: dict[str, Any]) -> Any:
         .numpy()
         .astype(np.float64)
     )
-    if options.get("image_order") == "bgr":
+    if options.get("image_color") == "BGR":
         x = x[..., ::-1]
-    x = x * options.get("image_scale", 1.0) + options.get("image_offset", 0.0)
+    bias = [float(part) for part in options.get("image_bias", "0").split(",")]
+    x = x * options.get("image_scale", 1.0) + np.array(bias)
     if options.get("image_mean"):
         x = x - np.array([float(part) for part in options["image_mean"].split(",")])
     if options.get("image_std"):

@@ -27,8 +27,8 @@ KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 5)).astype("f4")
 CASES: list[tuple[tuple[int, ...], str, dict[str, Any]]] = [
     *(((9, 13, 3), "float32", {"image_resize": method}) for method in METHODS),
     *(((9, 13, 3), "float32", {"image_resize": method, "image_antialias": True}) for method in SMOOTHED),
-    ((9, 13, 3), "float32", {"image_scale": 1 / 127.5, "image_offset": -1.0}),
-    ((9, 13, 3), "float32", {"image_order": "bgr", "image_mean": "103.939,116.779,123.68"}),
+    ((9, 13, 3), "float32", {"image_scale": 1 / 127.5, "image_bias": "-1"}),
+    ((9, 13, 3), "float32", {"image_color": "BGR", "image_mean": "103.939,116.779,123.68"}),
     (
         (9, 13, 3),
         "float32",
@@ -40,7 +40,7 @@ CASES: list[tuple[tuple[int, ...], str, dict[str, Any]]] = [
     ((28, 28), "float32", {"image_scale": 1 / 255}),
     ((9, 13, 4), "float32", {}),
     ((9, 13, 3), "uint8", {"image_resize": "bicubic"}),
-    ((9, 13, 3), "float64", {"image_offset": 0.5}),
+    ((9, 13, 3), "float64", {"image_bias": "0.5,-2,1e-3"}),
     ((40, 50, 3), "float32", {}),
 ]
 
@@ -135,8 +135,8 @@ PHOTO = (BATCH, 9, 13, 3)
             {"signature": "i", "image_resize": "area", "image_antialias": True},
             "goes with bilinear",
         ),
-        (types_of(x=PHOTO), {"signature": "i", "image_order": "gbr"}, "--image-order is one of rgb, bgr"),
-        (types_of(x=(BATCH, 9, 9, 1)), {"signature": "i", "image_order": "bgr"}, "has no order"),
+        (types_of(x=PHOTO), {"signature": "i", "image_color": "GBR"}, "--image-color is one of RGB, BGR"),
+        (types_of(x=(BATCH, 9, 9, 1)), {"signature": "i", "image_color": "BGR"}, "goes with the channels"),
         (types_of(x=PHOTO), {"signature": "i", "image_mean": "1,2"}, "is a number, or 3 with commas"),
         (types_of(x=PHOTO), {"signature": "i", "image_std": "1,0,1"}, "can't be 0"),
         (types_of(x=PHOTO), {"signature": "i", "image_std": "nan"}, "is a number, or 3 with commas"),

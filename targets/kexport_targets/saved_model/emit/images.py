@@ -81,13 +81,13 @@ def _resized(e: Emitter, images: ImageSignature, x: str) -> str:
 
 
 def _normalized(e: Emitter, images: ImageSignature, x: str) -> str:
-    if images.order == "bgr":
+    if images.color == "BGR":
         order = [2, 1, 0, 3][: images.channels]
         x = e.op("GatherV2", [x, e.ints(order), e.scalar(3)])
     if images.scale != 1:
         x = e.op("Mul", [x, e.scalar(images.scale, "float32")])
-    if images.offset != 0:
-        x = e.op("AddV2", [x, e.scalar(images.offset, "float32")])
+    if any(images.bias):
+        x = e.op("AddV2", [x, e.floats(np.asarray(images.bias, np.float32))])
     if images.mean:
         x = e.op("Sub", [x, e.floats(np.asarray(images.mean, np.float32))])
     if images.std:
