@@ -54,7 +54,8 @@ def test_trained_in(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    assert told.get("accuracy", 1) > 0.3
+    # A few epochs on a few hundred samples: better than chance, of three kinds at the least.
+    assert told.get("accuracy", 1) > (0.2 if "digit" in model or model == "rows" else 0.4)
     path = tmp_path / told["file"]
     if "--policy" in arguments:
         assert arguments[-1] in str([layer.config for layer in load(path).walk()])
