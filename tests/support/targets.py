@@ -17,15 +17,21 @@ EXACT = {"float16": False}
 
 #: Rows of tables that a target refuses, or whose numbers it has no room for, by the reason.
 REFUSED = {
-    "coreml": dict.fromkeys(
-        [
-            *[f"IntegerLookup-{name}" for name in ("far", "farmhash", "siphash", "invert-mask")],
-            *[f"Hashing-{name}" for name in ("default", "salt", "one_hot", "multi_hot")],
-            *[f"HashedCrossing-{name}" for name in ("int", "scalars", "three")],
-            "Functional-two-towers",
-        ],
-        "integers of more than 32 bits",
-    )
+    "coreml": {
+        **dict.fromkeys(
+            [f"ConvLSTM3D-{name}" for name in ("last", "sequences", "strides", "hard")],
+            "inputs of more than five dimensions",
+        ),
+        **dict.fromkeys(
+            [
+                *[f"IntegerLookup-{name}" for name in ("far", "farmhash", "siphash", "invert-mask")],
+                *[f"Hashing-{name}" for name in ("default", "salt", "one_hot", "multi_hot")],
+                *[f"HashedCrossing-{name}" for name in ("int", "scalars", "three")],
+                "Functional-two-towers",
+            ],
+            "integers of more than 32 bits",
+        ),
+    }
 }
 
 

@@ -283,3 +283,17 @@ def test_lengths_on_the_command_line(text: str, lengths: Any) -> None:
 def test_lengths_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match=r"--dim takes"):
         dimensions_of((text,))
+
+
+def test_masks_in_half_precision(tmp_path: Path) -> None:
+    """-1e9 is no number of float16; a row that is masked as a whole is no row of NaN."""
+
+    def body(b: Builder, x: Value) -> dict[str, Value]:
+        mask = b.constant(np.array([[0, 1, 0], [1, 1, 1]]), "float32")
+        large = b.op("mul", mask, b.scalar(-1e9, x))
+        return {"y": b.op("softmax", b.op("add", x, large), axis=1)}
+
+    artifact = package(tmp_path, {"x": TensorType("float32", (2, 3))}, body, float16=True)
+    x = np.array([[1, 2, 3], [4, 4, 4]], np.float32)
+    y = run(artifact, tmp_path, {"x": x})["y"]
+    np.testing.assert_allclose(y, [[0.119203, 0, 0.880797], [1 / 3, 1 / 3, 1 / 3]], atol=1e-3)

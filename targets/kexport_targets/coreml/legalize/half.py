@@ -16,6 +16,9 @@ from kexport.passes.rewrites.kernel_dtypes import cast
 _LEAST: Final = float(np.finfo(np.float16).tiny)
 _MOST: Final = float(np.finfo(np.float16).max)
 
+#: Constants of more numbers are weights, and what these are is left to the verification.
+_MASK: Final = 1 << 18
+
 
 def floats_in_half(keep: Collection[str] = ()) -> Pass:
     """Compute in float16; inputs and outputs stay float32.
@@ -24,7 +27,7 @@ def floats_in_half(keep: Collection[str] = ()) -> Pass:
         keep: the layers (origins) that compute in float32 all the same.
 
     So do recurrent layers, whose states take up the errors of all steps; what has a number that float16 is too short for (an epsilon
-    of 1e-7); and what indices are worked out by.
+    of 1e-7, a mask of -1e9); and what indices are worked out by.
 
     Given::
 
@@ -41,11 +44,12 @@ def floats_in_half(keep: Collection[str] = ()) -> Pass:
 
 
 def is_short(value: Value) -> bool:
-    """Whether a constant of one number is none in float16."""
-    if value.constant is None or value.constant.size != 1:
+    """Whether a constant is one number that is none in float16, or not too many of which one is too large (a mask's -1e9)."""
+    if value.constant is None or value.constant.dtype != "float32" or value.constant.size > _MASK:
         return False
-    number = abs(float(value.constant.numpy().reshape(())))
-    return 0 < number < _LEAST or (_MOST < number < np.inf)
+    sizes = np.abs(value.constant.numpy())
+    too_large = bool(((sizes > _MOST) & np.isfinite(sizes)).any())
+    return too_large or (sizes.size == 1 and 0 < float(sizes.max()) < _LEAST)
 
 
 def _rounded(array: Array) -> Array:
@@ -164,24 +168,17 @@ class _Converter:
         return self._builder.constant(made, name="half")
 
 
-#: What a tiny number keeps from dividing by 0, or from its logarithm; and what may stand in between.
-_GUARDED: Final = ("div", "rsqrt", "log", "pow")
+#: What a tiny number keeps from dividing by 0, or from its logarithm, and what a large one takes out of a softmax; and what may stand
+#: in between.
+_GUARDED: Final = ("div", "rsqrt", "log", "pow", "softmax", "exp")
 _BETWEEN: Final = (
-    "add",
-    "sub",
-    "mul",
-    "sqrt",
-    "maximum",
-    "minimum",
-    "clip",
-    "select",
-    "expand_dims",
-    "reshape",
+    *["add", "sub", "mul", "sqrt", "maximum", "minimum", "clip", "select", "reduce_max"],
+    *["expand_dims", "squeeze", "reshape", "transpose", "broadcast_to", "tile"],
 )
 
 
 def _guarded_nodes(graph: Graph) -> set[Node]:
-    """The nodes that have a number which is none in float16, and what they keep from dividing by 0."""
+    """The nodes that have a number which is none in float16, and those after them up to what it is for."""
     found: set[Node] = set()
     tiny: set[Value] = set()
     for node in graph.nodes:
