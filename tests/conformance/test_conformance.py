@@ -12,8 +12,12 @@ from support.targets import TARGETS
 
 
 def marks(row: Row, target: str) -> list[pytest.MarkDecorator]:
-    """A file's format is the loaders' business: one target less that runs the same graph twice."""
-    return [pytest.mark.slow] if target == "saved_model" and row.suffix != row.case.formats[0] else []
+    """A file's format is the loaders' business: two targets less that run the same graph twice."""
+    return (
+        [pytest.mark.slow]
+        if target in ("saved_model", "coreml") and row.suffix != row.case.formats[0]
+        else []
+    )
 
 
 ROWS = [

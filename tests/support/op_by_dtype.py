@@ -34,7 +34,7 @@ def failures(
         artifact = target.emit(target.legalize(graph, options), folder, options)
         # A format may lack the dtype at its border: then its own stands there.
         ports = artifact.signature.inputs
-        given = {port.name: held(array, port) for array, port in zip(arrays, ports, strict=True)}
+        given = {port.name: in_its_bits(array, port) for array, port in zip(arrays, ports, strict=True)}
         outputs = runtime.run(folder / artifact.main, given)
     except (UnsupportedOpError, RuntimeError) as error:
         said = isinstance(error, UnsupportedOpError) and error.hint
@@ -43,10 +43,16 @@ def failures(
     for index, (array, kind) in enumerate(zip(truth, kinds, strict=True)):
         narrow = next((other for other in ("bfloat16", "float16") if other in (dtype, kind)), kind)
         try:
-            compare(outputs[f"y{index}"], held(array, artifact.signature.outputs[index]), narrow, case.slack)
+            wanted = in_its_bits(array, artifact.signature.outputs[index])
+            compare(outputs[f"y{index}"], wanted, narrow, case.slack)
         except AssertionError as error:
             found.append(f"{name} in {dtype}, output {index} ({kind}): {error}")
     return found
+
+
+def in_its_bits(array: Array, port: Port) -> Array:
+    """An array in the dtype that an artifact has for it; of integers that are too large, the bits that it has room for."""
+    return array.astype(dtypes.numpy_dtype(port.type.dtype), copy=False)
 
 
 def held(array: Array, port: Port) -> Array:
@@ -55,7 +61,7 @@ def held(array: Array, port: Port) -> Array:
     Raises:
         OverflowError: its integers are too large for that.
     """
-    made = array.astype(dtypes.numpy_dtype(port.type.dtype), copy=False)
+    made = in_its_bits(array, port)
     if array.dtype.kind in "iu" and made.dtype.kind in "iu" and not np.array_equal(made, array):
         raise OverflowError(f"{port.name!r} is {port.type.dtype} in the artifact.")
     return made
