@@ -116,8 +116,7 @@ def image_signature(inputs: Mapping[str, TensorType], options: Mapping[str, Any]
     return ImageSignature(
         *(name, input_name, inputs[input_name], height, width, channels, channels_first),
         *(resize, options["image_antialias"], color, options["image_scale"]),
-        *(_per_channel(options, name, channels) for name in ("image_bias", "image_mean")),
-        std,
+        *(_per_channel(options, "image_bias", channels), _per_channel(options, "image_mean", channels), std),
     )
 
 
