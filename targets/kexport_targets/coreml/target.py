@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kexport.contracts import Artifact, Pixels, Port, Signature, TargetOption
+from kexport.contracts import Artifact, Companions, Pixels, Port, Signature, TargetOption
 from kexport_targets.coreml import schema
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PACKAGE = "model.mlpackage"
 
 
 class CoreMLTarget:
-    """``model.mlpackage``: an ML program.
+    """``model.mlpackage``: an ML program, with ``xcode`` inside a Swift package.
 
     What does the work is imported when it is needed: `kexport --help` asks every target for its options.
     """
@@ -56,6 +56,9 @@ class CoreMLTarget:
         TargetOption("license", str, "", "Its licence."),
         TargetOption("model_version", str, "", "Its version."),
         TargetOption("summary", str, "", "What it does."),
+        TargetOption(
+            "xcode", bool, False, "A Swift package around it: a typed wrapper, and tests for the device."
+        ),
     )
 
     def legalize(self, graph: Graph, options: Mapping[str, Any]) -> Graph:
@@ -108,12 +111,26 @@ class CoreMLTarget:
         from kexport_targets.coreml.emit import emit_graph
         from kexport_targets.coreml.features import About, description
         from kexport_targets.coreml.write import Package
+        from kexport_targets.coreml.xcode import project
 
         image, labels = settings.image(options), settings.labels(options, graph)
         block, inputs, outputs = emit_graph(graph, version=settings.version(options), labels=labels)
         about = About(*(options[key] for key in ("summary", "model_version", "author", "license")))
         described = description(graph, inputs, outputs, about=about, image=image, labels=bool(labels))
-        written = Package(described, block, options["deployment_target"]).write(folder, PACKAGE)
+        package = project(graph.name) if options["xcode"] else None
+        place = package.model if package else Path()
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        written = Package(described, block, options["deployment_target"]).write(folder / place, PACKAGE)
+        files = [place / file for file in written.files]
+        if package:
+            files += package.write(
+                folder,
+                graph.name,
+                described,
+                graph.input_names,
+                graph.output_names,
+                version=settings.version(options),
+            )
         signature = Signature(
             tuple(
                 _image_port(port, image, graph) if image is not None and port.name == image.name else port
@@ -132,7 +149,17 @@ class CoreMLTarget:
         }
         if options["float16"]:
             details["float32_layers"] = sorted(settings.layers(options))
-        return Artifact(written.main, written.files, signature, details)
+        if package:
+            details["swift_package"] = package.folder.as_posix()
+        return Artifact(place / written.main, tuple(files), signature, details)
+
+    def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
+        """Give the tests of a Swift package the golden sample."""
+        if "swift_package" in artifact.details and about.sample is not None:
+            from kexport_targets.coreml.xcode import write_golden
+
+            write_golden(artifact, folder, about.sample)
+        return artifact
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 has 11 significant bits."""
