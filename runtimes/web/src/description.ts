@@ -8,6 +8,8 @@ export interface Port {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Of an input: the rows of the table that its integers are looked up in; they are below that. */
+  readonly rows?: number;
 }
 
 /** A call of a Keras layer. */
@@ -58,6 +60,17 @@ export interface Preprocessing {
   readonly layout: "channels_last" | "channels_first";
 }
 
+/** What integers a text becomes. */
+export interface Vocabulary {
+  readonly input: string;
+  readonly unit: "word" | "character";
+  /** Where the zeros of a short text stand, and what of a long one is left out. */
+  readonly padding: "pre" | "post";
+  /** What an unknown word becomes; null: it is left out. */
+  readonly unknown: number | null;
+  readonly words: Readonly<Record<string, number>>;
+}
+
 export interface Description {
   readonly format: 1;
   readonly kexport: string;
@@ -65,6 +78,9 @@ export interface Description {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly layers: readonly Layer[];
+  /** The first output's class activation map (samples, height, width, classes); null where the architecture has none. */
+  readonly activationMap?: Port | null;
+  readonly vocabulary?: Vocabulary | null;
   readonly labels: readonly string[] | null;
   readonly preprocessing: Preprocessing | null;
   readonly model: BundleFile;

@@ -4,7 +4,7 @@ export type { InputArray, Tensor } from "./arrays";
 export type { Bundle, DownloadProgress } from "./bundle";
 export { UrlBundle } from "./bundle";
 export type { Comparison } from "./compare";
-export type { BuildName, Description, Layer, Port, Preprocessing } from "./description";
+export type { BuildName, Description, Layer, Port, Preprocessing, Vocabulary } from "./description";
 export type { DType, TypedArray } from "./dtypes";
 export type { Accelerator } from "./engine/session";
 export { AcceleratorError, BundleError, InputError, KexportError, WrongResultError } from "./errors";

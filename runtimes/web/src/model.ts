@@ -2,7 +2,7 @@
 
 import { type Chunks, type InputArray, type Tensor, chunked, joined } from "./arrays";
 import { type Bundle, type OnProgress, UrlBundle } from "./bundle";
-import { type BuildName, type Description, type Layer, type Port, type Preprocessing, sizeOf } from "./description";
+import { type BuildName, type Description, type Layer, type Port, type Preprocessing, type Vocabulary, sizeOf } from "./description";
 import { hasThreads, hasWebGpu } from "./engine/features";
 import type { Accelerator } from "./engine/session";
 import { AcceleratorError, BundleError, InputError, messageOf } from "./errors";
@@ -111,6 +111,16 @@ export class KexportModel extends EventTarget {
     return this.description.preprocessing;
   }
 
+  /** What integers a text becomes; null where nobody said. */
+  get vocabulary(): Vocabulary | null {
+    return this.description.vocabulary ?? null;
+  }
+
+  /** Whether {@link activationMap} has something to show. */
+  get hasActivationMap(): boolean {
+    return !!this.description.activationMap;
+  }
+
   /** The inputs of the golden sample; null where the bundle has none. */
   get goldenInputs(): Record<string, Tensor> | null {
     const { sample } = this;
@@ -176,17 +186,22 @@ export class KexportModel extends EventTarget {
     if (!shown.length) {
       throw new InputError(paths ? `No layer shows its output under ${paths.join(", ")}.` : "The bundle was exported without layer outputs.");
     }
-    const { runs, samples } = chunked(this.inputs, inputs);
-    if (runs.length !== 1) {
-      throw new InputError(`Layer outputs are for ${this.inputs[0]?.shape[0] ?? 1} sample at a time. Received: ${samples}`);
+    const outputs = await this.runLayers(inputs, shown.map(({ output }) => output as Port));
+    return Object.fromEntries(shown.map(({ path, output }) => [path, outputs[(output as Port).name] as Tensor]));
+  }
+
+  /** The class activation map of one sample: how much each place of the last feature map adds to each class of the first output, before
+   * the output's activation; (samples, height, width, classes).
+   *
+   * @throws InputError where the architecture has none (a pool over all places with a dense layer behind it).
+   * @throws WrongResultError where the golden sample comes out wrong with the layers shown.
+   */
+  async activationMap(inputs: Readonly<Record<string, InputArray>>): Promise<Tensor> {
+    const port = this.description.activationMap;
+    if (!port) {
+      throw new InputError("The model has no class activation map: no pool over all places has a dense layer behind it, or layers are not shown.");
     }
-    const ran = await this.queued(async () => {
-      await this.checkLayers();
-      return this.runner.run("layers", runs[0] as Record<string, Uint8Array>);
-    });
-    return Object.fromEntries(
-      shown.map(({ path, output }) => [path, joined([output as Port], [ran.outputs], samples)[(output as Port).name] as Tensor]),
-    );
+    return (await this.runLayers(inputs, [port]))[port.name] as Tensor;
   }
 
   /** Compute on another accelerator from now on. Where that can't be, or computes the golden sample wrong, all stays as it is.
@@ -219,6 +234,19 @@ export class KexportModel extends EventTarget {
   async dispose(): Promise<void> {
     this.disposed = true;
     await this.runner.dispose();
+  }
+
+  /** Outputs of the signature of layers, for one run. */
+  private async runLayers(inputs: Readonly<Record<string, InputArray>>, ports: readonly Port[]): Promise<Record<string, Tensor>> {
+    const { runs, samples } = chunked(this.inputs, inputs);
+    if (runs.length !== 1) {
+      throw new InputError(`Layer outputs are for ${this.inputs[0]?.shape[0] ?? 1} sample at a time. Received: ${samples}`);
+    }
+    const ran = await this.queued(async () => {
+      await this.checkLayers();
+      return this.runner.run("layers", runs[0] as Record<string, Uint8Array>);
+    });
+    return joined(ports, [ran.outputs], samples);
   }
 
   private get ready() {

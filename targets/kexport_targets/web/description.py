@@ -14,6 +14,7 @@ from kexport.contracts import Companions, Port, Signature
 from kexport.ir import Array, Constant, TensorType
 from kexport_targets.tflite.writer import contents
 from kexport_targets.web.layers import Exposed, WebGraph
+from kexport_targets.web.vocabulary import rows_read
 
 FORMAT_VERSION: Final = 1
 
@@ -22,11 +23,15 @@ def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
     """What a graph says of its model; files and what companions know is added later."""
     types = dict(zip(exposed.graph.output_names, exposed.graph.outputs, strict=True)) if exposed else {}
     names = exposed.names if exposed else {}
+    rows = rows_read(graph)
     return {
         "format": FORMAT_VERSION,
         "kexport": __version__,
         "name": graph.name,
-        "inputs": [_port(n, v.type) for n, v in zip(graph.input_names, graph.inputs, strict=True)],
+        "inputs": [
+            _port(n, v.type) | ({"rows": rows[n]} if n in rows else {})
+            for n, v in zip(graph.input_names, graph.inputs, strict=True)
+        ],
         "outputs": [_port(n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True)],
         "layers": [
             {
@@ -37,7 +42,9 @@ def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
             }
             for call in graph.calls
         ],
+        "activationMap": _port(exposed.map, types[exposed.map].type) if exposed and exposed.map else None,
         "labels": None,
+        "vocabulary": None,
         "preprocessing": None,
         "golden": None,
     }

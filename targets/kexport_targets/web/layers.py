@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kexport.ir import Graph, NameScope, Value
+from kexport_targets.web.activation_map import activation_map
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,11 @@ def _read(value: Value, sources: Mapping[Value, str]) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class Exposed:
     """``graph`` returns the model's outputs and those of its layers; ``names`` has the output's name for each call that is still
-    computed by itself. Others are part of a later layer's kernel."""
+    computed by itself. Others are part of a later layer's kernel. ``map`` is the name of the first output's class activation map."""
 
     graph: Graph
     names: dict[str, str]
+    map: str | None = None
 
 
 def expose_layers(graph: WebGraph) -> Exposed:
@@ -83,4 +85,9 @@ def expose_layers(graph: WebGraph) -> Exposed:
             copied.outputs.append(value)
             copied.output_names.append(named[value])
         names[call.key] = named[value]
-    return Exposed(copied, names)
+    made = activation_map(copied, copied.outputs[0])
+    if made is None:
+        return Exposed(copied, names)
+    copied.outputs.append(made)
+    copied.output_names.append(scope.unique("activation_map"))
+    return Exposed(copied, names, copied.output_names[-1])

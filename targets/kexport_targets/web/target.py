@@ -34,6 +34,10 @@ class WebTarget:
         TargetOption(
             "pixels", str, None, "What pixels become: unit, signed, raw, torch or caffe (see docs/web.md)."
         ),
+        TargetOption(
+            "vocabulary", Path, None, "What integers words or characters become: a line each, or JSON."
+        ),
+        TargetOption("text_padding", str, "pre", "Where the zeros of short texts stand: pre or post."),
         TargetOption("layer_outputs", bool, True, "Let the page show what every layer computes."),
     )
 
@@ -60,6 +64,7 @@ class WebTarget:
         from kexport_targets.web.bundle import write_folder, write_single
         from kexport_targets.web.description import describe
         from kexport_targets.web.layers import WebGraph, expose_layers
+        from kexport_targets.web.vocabulary import read_vocabulary
 
         assert isinstance(graph, WebGraph)
         exposed = expose_layers(graph) if options["layer_outputs"] else None
@@ -67,6 +72,9 @@ class WebTarget:
         description = describe(graph, exposed)
         description["labels"] = read_labels(options["labels"], description["outputs"][0])
         description["preprocessing"] = preprocessing(description["inputs"], pixels_of(options["pixels"]))
+        description["vocabulary"] = read_vocabulary(
+            options["vocabulary"], options["text_padding"], description["inputs"]
+        )
         model = folder / "model.tflite"
         write(emit_program(graph, float16=bool(options["float16"]), also=also), model)
         put = write_single if options["single_file"] else write_folder

@@ -67,7 +67,7 @@ def test_the_model_has_a_signature_for_its_layers(tmp_path):
     interpreter = Interpreter(str(tmp_path / told["model"]["file"]), num_threads=1)
     x = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 8, 8, 1)
     found = interpreter.get_signature_runner("layers")(image=x)
-    assert found.keys() == {"digit"} | {port["name"] for port in shown.values() if port}
+    assert found.keys() == {"digit", "activation_map"} | {port["name"] for port in shown.values() if port}
     np.testing.assert_allclose(
         found[shown["relu"]["name"]].mean(axis=(1, 2)), found[shown["pool"]["name"]], atol=1e-6
     )
@@ -176,3 +176,24 @@ def test_a_runtime_that_is_not_built_is_told_of(tmp_path):
         _ = StaticFiles(tmp_path).build
     assert missing.value.exit_code == 7
     assert "make setup" in missing.value.hint
+
+
+def test_the_activation_map_is_the_dense_layer_at_each_place(tmp_path):
+    emitted(tmp_path, float16=False)
+    told = description(tmp_path)
+    assert told["activationMap"] == {"name": "activation_map", "dtype": "float32", "shape": [1, 8, 8, 3]}
+    interpreter = Interpreter(str(tmp_path / told["model"]["file"]), num_threads=1)
+    x = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 8, 8, 1)
+    found = interpreter.get_signature_runner("layers")(image=x)
+    scores = found["activation_map"].mean(axis=(1, 2))
+    shares = np.exp(scores) / np.exp(scores).sum()
+    np.testing.assert_allclose(shares, found["digit"], atol=1e-6)
+
+
+def test_the_activation_map_adds_no_weights(tmp_path, monkeypatch):
+    emitted(tmp_path / "with")
+    monkeypatch.setattr("kexport_targets.web.layers.activation_map", lambda graph, output: None)
+    emitted(tmp_path / "without")
+    assert description(tmp_path / "without")["activationMap"] is None
+    sizes = [description(tmp_path / name)["model"]["bytes"] for name in ("with", "without")]
+    assert 0 < sizes[0] - sizes[1] < 1500

@@ -9,7 +9,7 @@ import { SketchPad } from "./sketch";
 export class ImageInput implements InputPanel {
   readonly element: HTMLElement;
   /** The image at the model's size. */
-  private readonly canvas: HTMLCanvasElement;
+  readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
   private readonly message = h("p", { className: "hint", role: "status" });
   private readonly sketch: SketchPad;

@@ -1,8 +1,9 @@
 /** The page of a bundle, made from its model. */
 
-import type { InputArray } from "../arrays";
+import type { InputArray, Tensor } from "../arrays";
 import type * as Kexport from "../index";
 import type { KexportModel } from "../model";
+import { ActivationMap } from "./activation-map";
 import { h, msText, section } from "./dom";
 import { ImageInput } from "./image-input";
 import { LayerView } from "./layers";
@@ -11,6 +12,7 @@ import type { InputPanel, OnChange } from "./panel";
 import { imageShape } from "./preprocess";
 import { results } from "./results";
 import { Accelerators, Download, badge, failure } from "./status";
+import { TextInput } from "./text";
 
 const { KexportModel: Model, InlineBundle } = (globalThis as unknown as { kexport: typeof Kexport }).kexport;
 
@@ -22,6 +24,9 @@ function panelsOf(model: KexportModel, onChange: OnChange): InputPanel[] {
   return model.inputs.map((port) => {
     const preprocessing = model.preprocessing?.input === port.name ? model.preprocessing : null;
     const image = imageShape(port.shape, preprocessing?.layout);
+    if (model.vocabulary?.input === port.name) {
+      return new TextInput(port, model.vocabulary, onChange);
+    }
     return image ? new ImageInput(port, image, preprocessing, onChange) : numbersInput(port, onChange, generates);
   });
 }
@@ -36,7 +41,7 @@ class Player {
   constructor(
     private readonly model: KexportModel,
     private readonly inputs: () => Record<string, InputArray>,
-    private readonly after: () => Promise<void>,
+    private readonly after: (outputs: Record<string, Tensor>) => Promise<void>,
   ) {}
 
   readonly play = async (): Promise<void> => {
@@ -51,7 +56,7 @@ class Player {
         const outputs = await this.model.predict(this.inputs());
         this.output.replaceChildren(...results(this.model, outputs));
         this.time.textContent = `Computed in ${msText(this.model.timings.predict)}.`;
-        await this.after();
+        await this.after(outputs);
       } catch (error) {
         this.output.replaceChildren(failure(error));
         this.time.textContent = "";
@@ -65,8 +70,13 @@ function build(model: KexportModel): void {
   const inputs = (): Record<string, InputArray> => Object.fromEntries(panels.map((panel) => [panel.port.name, panel.value()]));
   const channelsFirst = model.preprocessing?.layout === "channels_first";
   const layers = model.layers.length ? new LayerView(model, inputs, channelsFirst) : null;
-  const player = new Player(model, inputs, async () => layers?.refresh());
+  const player = new Player(model, inputs, async (outputs) => {
+    await map?.refresh(outputs[model.outputs[0]?.name ?? ""] as Tensor);
+    await layers?.refresh();
+  });
   const panels = panelsOf(model, () => void player.play());
+  const image = panels.find((panel) => panel instanceof ImageInput);
+  const map = image && model.hasActivationMap ? new ActivationMap(model, inputs, image.canvas) : null;
   const status = h("div", { id: "status" }, badge(model));
   const accelerators = new Accelerators(model, Model.accelerators(), () => {
     status.replaceChildren(badge(model));
@@ -90,6 +100,7 @@ function build(model: KexportModel): void {
       section("input", "Input", ...panels.map((panel) => panel.element), sample && h("button", { type: "button", id: "sample", onclick: showSample }, "Golden sample")),
       section("result", "Output", player.output, player.time),
     ),
+    ...(map ? [map.element] : []),
     ...(layers ? [layers.element] : []),
     accelerators.element,
   );

@@ -28,7 +28,7 @@ class Fields implements InputPanel {
       h("input", {
         id: `${port.name}-${index}`,
         type: sliders ? "range" : "number",
-        ...(sliders ? { min: "-3", max: "3" } : {}),
+        ...(sliders ? { min: port.rows === undefined ? "-3" : "0", max: String((port.rows ?? 4) - 1) } : {}),
         step: whole ? "1" : sliders ? "0.05" : "any",
         value: "0",
         oninput: onChange,
