@@ -13,11 +13,7 @@ MARK = "kexport-golden:"
 _TESTS = """\
 // Written by kexport: the next export writes it again.
 
-import CoreML
-import XCTest
-
-import {module}
-
+{imports}
 /// Runs the golden vectors and compares with what the model's own framework computed.
 final class GoldenTests: XCTestCase {{
   func testCPUOnly() async throws {{
@@ -45,12 +41,11 @@ final class GoldenTests: XCTestCase {{
       seconds.append(ProcessInfo.processInfo.systemUptime - start)
     }}
     let median = seconds.sorted()[seconds.count / 2]
-    let rows = [
-{rows}    ]
-    for row in rows {{
-      try row.report(units, seconds: median)
-      XCTAssertNil(row.problem, "\\(row.output) on \\(units)")
-    }}
+{rows}  }}
+
+  private func report(_ row: Golden.Row, _ units: String, seconds: Double) throws {{
+    try row.report(units, seconds: seconds)
+    XCTAssertNil(row.problem, "\\(row.output) on \\(units)")
   }}
 }}
 """
@@ -133,7 +128,9 @@ struct Golden {{
   }}
 
   /// The input of that name.
-  func array<Scalar: MLShapedArrayScalar & Numeric>(_ name: String) throws -> MLShapedArray<Scalar> {{
+  func array<Scalar: MLShapedArrayScalar & Numeric>(
+    _ name: String
+  ) throws -> MLShapedArray<Scalar> {{
     let entry = try Golden.entry(name, of: inputs)
     return MLShapedArray(scalars: scalars(entry), shape: entry.shape)
   }}
@@ -237,12 +234,14 @@ def golden_tests(
         for m in inputs
     ]
     rows = [
-        f"      try golden.compare({literal(m.name)}, output.{m.identifier}, tolerance: tolerance),\n"
+        "    try report(\n"
+        f"      golden.compare({literal(m.name)}, output.{m.identifier}, tolerance: tolerance), units,\n"
+        "      seconds: median)\n"
         for m in outputs
         if m.golden
     ]
     return _TESTS.format(
-        module=module,
+        imports="".join(f"import {imported}\n" for imported in sorted(["CoreML", module, "XCTest"])),
         name=name,
         neural_engine=_NEURAL_ENGINE if version >= 16 else _NEURAL_ENGINE_15,
         inputs=",\n".join(given),

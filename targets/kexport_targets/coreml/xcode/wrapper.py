@@ -20,7 +20,8 @@ _LOADING = """\
     self.model = model
   }}
 
-  /// Compiles the package's model into a temporary folder; returns that folder. It holds for every choice of compute units.
+  /// Compiles the package's model into a temporary folder; returns that folder, from which it can be
+  /// loaded for any compute units.
   public static func compile() async throws -> URL {{
     guard let package = Bundle.module.url(forResource: "Model", withExtension: nil) else {{
       throw Failure.modelNotFound
@@ -73,12 +74,14 @@ _COMPILE_WAITING = """
 """
 _PREDICT = """\
     let features = try {name}.features(input)
-    return try {name}.output(await model.prediction(from: features, options: MLPredictionOptions()))
+    let options = MLPredictionOptions()
+    return try {name}.output(await model.prediction(from: features, options: options))
 """
 _PREDICT_15 = """\
     if #available(iOS 17.0, macOS 14.0, tvOS 17.0, watchOS 10.0, *) {{
       let features = try {name}.features(input)
-      return try {name}.output(await model.prediction(from: features, options: MLPredictionOptions()))
+      let options = MLPredictionOptions()
+      return try {name}.output(await model.prediction(from: features, options: options))
     }}
     return try predictAndWait(input)
 """
@@ -157,8 +160,10 @@ def _conversions(inputs: Sequence[Member], outputs: Sequence[Member]) -> list[st
     return [
         "\n  private static func features(_ input: Input) throws -> MLFeatureProvider {\n",
         "    try MLDictionaryFeatureProvider(dictionary: [\n",
-        *(f"      {literal(m.feature.name)}: {_given(m)},\n" for m in inputs),
-        "    ])\n  }\n",
+        ",\n".join(f"      {literal(m.feature.name)}: {_given(m)}" for m in inputs),
+        # swift-format wants a comma after the last one of several.
+        "," if len(inputs) > 1 else "",
+        "\n    ])\n  }\n",
         "\n  private static func output(_ features: MLFeatureProvider) throws -> Output {\n",
         "    try Output(\n",
         ",\n".join(f"      {m.identifier}: {_taken(m)}" for m in outputs),
@@ -170,7 +175,9 @@ def _conversions(inputs: Sequence[Member], outputs: Sequence[Member]) -> list[st
 
 
 _VALUE = """
-  private static func value(_ name: String, of features: MLFeatureProvider) throws -> MLFeatureValue {
+  private static func value(
+    _ name: String, of features: MLFeatureProvider
+  ) throws -> MLFeatureValue {
     guard let value = features.featureValue(for: name) else {
       throw Failure.missingOutput(name)
     }

@@ -1,0 +1,229 @@
+"""``--xcode``: the Swift package around a model.
+
+Every generated file is parsed; where there is a Swift compiler, it is held to types, too, against stubs of Apple's modules.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tree_sitter
+import tree_sitter_swift
+
+import kexport
+from kexport.contracts import Pixels, Port, Sample
+from kexport.ir import TensorType
+from kexport_targets.coreml.write import Description, Feature
+from kexport_targets.coreml.xcode import golden, names
+from kexport_targets.coreml.xcode.project import project
+from support import tiny
+
+STUBS = Path(__file__).parent / "swift_stubs"
+PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_swift.language()))
+SWIFTC = shutil.which("swiftc")
+
+HOSTILE = [
+    *["in", "self", "init", "Type", "default", "1st", "", "_", "a b", "a-b", "a_b", "a_b_2", "größe"],
+    *['"', "\\", "\\(fatalError())", "*/", "/*", "\n", "\r\n}", "\u2028let x", "\x00", "\ud800", "`|<b>", "${x}", "😀"],
+    *["features", "value", "array", "output", "input", "MLShapedArray", "MLFeatureValue", "Float", "Dictionary", "Output"],
+    *["Input", "golden", "row", "try", "name", "String", "model"],
+]  # fmt: skip
+
+
+def described(kind: str) -> tuple[Description, list[str], list[str]]:
+    fixed = Feature("x", "float32", (1, 4))
+    if kind == "hostile":
+        inputs = [Feature(f"i{index}", "float32", (1, 4)) for index in range(len(HOSTILE))]
+        outputs = [Feature(f"o{index}", "int32", (1,)) for index in range(len(HOSTILE))]
+        return Description(inputs, outputs), HOSTILE, HOSTILE
+    if kind == "image":
+        image = Feature("picture", "float32", (1, 3, 8, 6), image="RGB")
+        return Description([image, fixed], [Feature("y", "float16", None)]), ["picture", "x"], ["y"]
+    if kind == "classifier":
+        classes = [Feature("classLabel", "string", None), Feature("classLabel_probs", "probabilities", None)]
+        own = Feature("classLabel_0", "float32", (1, 3))
+        return (
+            Description([fixed], [*classes, own], classifier=("classLabel", "classLabel_probs")),
+            ["x"],
+            ["classLabel"],
+        )
+    ranged = Feature("x", "int32", (1, 1), ((1, 1), (1, 512)))
+    listed = Feature("z", "float16", (1, 8), (), tuple((1, 8 * n) for n in range(1, 12)))
+    return Description([ranged, listed], [Feature("y", "int32", None)]), ["x", "z"], ["y"]
+
+
+KINDS = ("hostile", "image", "classifier", "flexible")
+
+
+def write(kind: str, folder: Path, version: int = 16, model: str = "some model") -> Path:
+    made = project(model)
+    description, inputs, outputs = described(kind)
+    files = made.write(folder, model, description, inputs, outputs, version=version)
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    assert found == sorted(files)
+    return folder / made.folder
+
+
+def problems(source: bytes) -> list[str]:
+    found, stack = [], [PARSER.parse(source).root_node]
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(f"line {node.start_point.row + 1}: {source[node.start_byte : node.end_byte][:80]!r}")
+        stack += node.children
+    return found
+
+
+def test_the_parser_sees_what_is_wrong() -> None:
+    assert problems(b"let x = [1, 2\n")
+    assert problems(b"struct S { func }\n")
+
+
+@pytest.mark.parametrize("version", [15, 16, 17, 18])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_file_parses(tmp_path: Path, kind: str, version: int) -> None:
+    sources = list(write(kind, tmp_path, version, 'hos"tile\n*/ \\(x)').rglob("*.swift"))
+    assert len(sources) == 4
+    for source in sources:
+        text = source.read_bytes()
+        assert problems(text) == [], source.name
+        assert text.endswith(b"}\n") or source.name == "Package.swift"
+        assert b"\r" not in text
+        assert b"\x00" not in text
+        assert not any(line.endswith((b" ", b"\t")) for line in text.split(b"\n"))
+
+
+def test_packages_are_the_same_each_time(tmp_path: Path) -> None:
+    first, second = (write("image", tmp_path / name) for name in "ab")
+    for path in first.rglob("*.*"):
+        if path.is_file():
+            assert path.read_bytes() == (second / path.relative_to(first)).read_bytes()
+
+
+def test_members_are_different_identifiers() -> None:
+    found = names.identifiers([*HOSTILE, "in", "in_"])
+    assert len(set(found)) == len(found)
+    assert all(name.isidentifier() and name.isascii() and name.strip("_") for name in found)
+    assert names.identifiers(["a-b", "a_b", "x"]) == ["a_b_2", "a_b", "x"]
+    assert names.identifiers(["in", "class", "1st", "_"]) == ["in_", "class_", "_1st", "value"]
+
+
+@pytest.mark.parametrize(
+    ("model", "module"),
+    [
+        ("mobilenetv2_1.00_224", "Mobilenetv2_1_00_224"),
+        ("sequential", "Sequential"),
+        ("core-ml", "KerasCoreMl"),
+        ("", "Keras"),
+        ("3d", "Keras3d"),
+        ("größe", "GrE"),
+        ("../../etc", "Etc"),
+        ("x" * 300, "X" + "x" * 79),
+    ],
+)
+def test_modules(model: str, module: str) -> None:
+    assert project(model).module == module
+
+
+def test_literals_hold_all_text() -> None:
+    assert names.literal('a"\\(b)\n') == '"a\\"\\\\(b)\\u{A}"'
+    for text in HOSTILE:
+        assert problems(f"let x = {names.literal(text)}\n".encode()) == []
+
+
+def test_what_the_wrapper_says(tmp_path: Path) -> None:
+    def source(kind: str) -> str:
+        return next(write(kind, tmp_path / kind).glob("Sources/*/*.swift")).read_text("utf-8")
+
+    assert "public var picture: CVPixelBuffer" in source("image")
+    assert "an image of 6 × 8 pixels, RGB" in source("image")
+    assert '"picture": MLFeatureValue(pixelBuffer: input.picture)' in source("image")
+    assert "public let classLabel_probs: [String: Double]" in source("classifier")
+    # The model's own output is called like the classifier's label.
+    assert 'classLabel_2: array("classLabel_0", of: features)' in source("classifier")
+    assert '"x": 1 × 1–512.' in source("flexible")
+    assert "or one of 3 more" in source("flexible")
+
+
+def test_golden_vectors_are_laid_out() -> None:
+    pixels = Port("p", TensorType("uint8", (1, 1, 1, 3)), pixels=Pixels(1.0, (0.0,)))
+    ports = [pixels, Port("i", TensorType("int32", (1, 1)))]
+    outputs = [Port("y", TensorType("float16", (1, 2)))]
+    sample = Sample(
+        {"p": np.array([[[[1, 2, 3]]]], "u1"), "i": np.array([[-2]], ">i8")},
+        {"y": np.array([[1.5, -1.0]], ">f8")},
+        *("a reference", 5e-3, {"y": 2.5}, {}),
+    )
+    files = golden.vectors(ports, outputs, sample, half=True)
+    description = json.loads(files["golden.json"])
+    raw = files["golden.bin"]
+    assert [entry["offset"] for entry in description["inputs"]] == [0, 4]
+    assert raw[:4] == b"\x01\x02\x03\x00"
+    assert np.frombuffer(raw[4:8], "<i4").tolist() == [-2]
+    assert np.frombuffer(raw[description["outputs"][0]["offset"] :], "<f4").tolist() == [1.5, -1.0]
+    assert description["outputs"][0]["range"] == 2.5
+    assert description["tolerances"] == {"cpuOnly": 5e-3, "cpuAndGPU": 1e-2, "cpuAndNeuralEngine": 2e-2}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny.write_model(tmp_path / "tiny.h5")
+
+
+def test_an_export(model: Path, tmp_path: Path) -> None:
+    vectors = tiny.write_golden(tmp_path / "golden.npz")
+    result = kexport.export(model, "coreml", output=tmp_path / "out", golden=vectors, xcode=True)
+    package = tmp_path / "out/coreml/xcode/Tiny"
+    assert result.artifact == package / "Sources/Tiny/Model/model.mlpackage"
+    assert len(list((tmp_path / "out").rglob("weight.bin"))) == 1
+    assert kexport.verify(result.folder).passed
+    place = package / "Tests/TinyTests/Golden"
+    description = json.loads((place / "golden.json").read_text())
+    with np.load(vectors) as arrays:
+        wanted = next(arrays[name] for name in arrays.files if name.endswith("scores"))[:1]
+    offset = description["outputs"][0]["offset"]
+    stored = np.frombuffer((place / "golden.bin").read_bytes()[offset:], "<f4")
+    np.testing.assert_array_equal(stored, wanted.ravel())
+    assert description["tolerances"]["cpuOnly"] == 1e-5
+
+
+def test_an_export_without_a_reference(model: Path, tmp_path: Path) -> None:
+    kexport.export(
+        model, "coreml", output=tmp_path / "out", verify=False, xcode=True, deployment_target="iOS18"
+    )
+    package = tmp_path / "out/coreml/xcode/Tiny"
+    description = json.loads((package / "Tests/TinyTests/Golden/golden.json").read_text())
+    assert description["outputs"] == []
+    assert (
+        '.iOS("18.0"), .macOS("15.0"), .tvOS("18.0"), .watchOS("11.0")'
+        in (package / "Package.swift").read_text()
+    )
+
+
+def swiftc(*arguments: Any, folder: Path) -> None:
+    done = subprocess.run(
+        [str(SWIFTC), *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning:" not in done.stderr
+
+
+@pytest.mark.skipif(SWIFTC is None, reason="swiftc is not installed")
+@pytest.mark.parametrize("version", [15, 18])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_file_has_its_types(tmp_path: Path, kind: str, version: int) -> None:
+    package = write(kind, tmp_path / "package", version)
+    (tmp_path / "bundle.swift").write_text(
+        "import Foundation\nextension Bundle { static var module: Bundle { main } }\n"
+    )
+    for module in ("CoreML", "CoreVideo"):
+        swiftc("-emit-module", "-module-name", module, "-I.", STUBS / f"{module}.swift", folder=tmp_path)
+    sources = [*package.glob("Sources/*/*.swift"), "bundle.swift"]
+    swiftc("-emit-module", "-module-name", package.name, "-I.", *sources, folder=tmp_path)
+    swiftc("-typecheck", "-I.", *package.glob("Tests/*/*.swift"), "bundle.swift", folder=tmp_path)
