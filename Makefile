@@ -1,4 +1,5 @@
 # make demo    train a small model, export it, verify it, show the report
+# make demos   train five small models, export each as a page for the browser: kexport serve build/demos
 # make test    what every change must pass; what it runs in a browser needs one: make browser
 # make backends  train models on every framework that can be had, export each to every target, show what came of it
 # Everything runs in .venv, which `make setup` makes.
@@ -20,7 +21,7 @@ export CUDA_VISIBLE_DEVICES := -1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export JAX_PLATFORMS := cpu
 
-.PHONY: setup browser demo backends r test test-all lint docs-coverage bench clean
+.PHONY: setup browser demo demos backends r test test-all lint docs-coverage bench clean
 
 setup: $(STAMP) $(WEB_BUILT)
 
@@ -51,6 +52,10 @@ demo: setup
 	@mkdir -p $(DEMO)
 	$(BIN)/python examples/train_digits.py $(DEMO)/digits.keras 2>$(DEMO)/train.log || { cat $(DEMO)/train.log >&2; exit 1; }
 	$(BIN)/kexport --target tflite $(DEMO)/digits.keras --output $(DEMO)/digits_export
+
+# DEMOS="digits lines": only these.
+demos: setup browser
+	$(BIN)/python -W ignore examples/demos/build.py build/demos $(DEMOS)
 
 # BACKENDS="theano cntk": only these.
 backends: setup

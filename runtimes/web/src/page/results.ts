@@ -13,11 +13,11 @@ export function results(model: KexportModel, outputs: Readonly<Record<string, Te
   return model.outputs.map((port, index) => {
     const tensor = outputs[port.name] as Tensor;
     const title = h("h3", {}, `${port.name} `, h("small", {}, `${port.dtype} ${shapeText(port.shape)}`));
-    return h("div", { className: "result", data: { output: port.name } }, title, shown(tensor, index === 0 ? model.labels : null));
+    return h("div", { className: "result", data: { output: port.name } }, title, shown(port.name, tensor, index === 0 ? model.labels : null));
   });
 }
 
-function shown(tensor: Tensor, labels: readonly string[] | null): HTMLElement {
+function shown(name: string, tensor: Tensor, labels: readonly string[] | null): HTMLElement {
   const values = Array.from(tensor.data as ArrayLike<number | bigint>, Number);
   if (values.some((value) => !Number.isFinite(value))) {
     return h("p", { className: "warning" }, "The output holds values that are not finite.");
@@ -32,9 +32,11 @@ function shown(tensor: Tensor, labels: readonly string[] | null): HTMLElement {
   if (image) {
     const canvas = drawImage(tensor, image.layout === "channels_first");
     canvas.classList.add("output-image");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `The output ${name}, a picture of ${image.height} × ${image.width}`);
     return canvas;
   }
-  return h("div", { className: "maps" }, ...drawTensor(tensor, false).pictures);
+  return h("div", { className: "maps", role: "img", aria: { label: `The output ${name}` } }, ...drawTensor(tensor, false).pictures);
 }
 
 /** The greatest values with their labels, as bars; of the share where they are shares. */

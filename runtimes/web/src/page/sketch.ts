@@ -1,17 +1,35 @@
-/** A pad to draw on, with a finger, a pen or the mouse: white on black, as digits in data sets are. */
+/** A pad to draw on, with a finger, a pen, the mouse or the arrow keys: white on black, as digits in data sets are. */
 
 import { h } from "./dom";
 
 const SIZE = 224;
+/** How far an arrow key moves the pen. */
+const STEP = SIZE / 16;
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+const ARROWS: Readonly<Record<string, Place>> = {
+  ArrowUp: { x: 0, y: -STEP },
+  ArrowDown: { x: 0, y: STEP },
+  ArrowLeft: { x: -STEP, y: 0 },
+  ArrowRight: { x: STEP, y: 0 },
+};
 
 export class SketchPad {
   readonly element: HTMLElement;
   private readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
-  private last: { x: number; y: number } | null = null;
+  private readonly state = h("p", { className: "hint sketch-state", role: "status" });
+  private last: Place | null = null;
+  /** The pen that the keys move. */
+  private pen: Place & { readonly down: boolean } = { x: SIZE / 2, y: SIZE / 4, down: false };
 
   constructor(private readonly onChange: (image: HTMLCanvasElement) => void) {
-    this.canvas = h("canvas", { width: SIZE, height: SIZE, className: "sketch", aria: { label: "Draw here" }, role: "img" });
+    const label = "Draw here: with the pointer, or the space bar to put the pen down and the arrow keys to move it";
+    this.canvas = h("canvas", { width: SIZE, height: SIZE, className: "sketch", tabIndex: 0, aria: { label }, role: "application" });
     this.context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     this.clear();
     this.canvas.addEventListener("pointerdown", (event) => {
@@ -25,6 +43,7 @@ export class SketchPad {
         this.last = null;
       });
     }
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
     const clear = h("button", {
       type: "button",
       onclick: () => {
@@ -32,20 +51,42 @@ export class SketchPad {
         this.onChange(this.canvas);
       },
     }, "Clear the drawing");
-    this.element = h("div", { className: "column" }, h("span", {}, "Or draw"), this.canvas, clear);
+    this.element = h("div", { className: "column" }, h("span", {}, "Or draw"), this.canvas, this.state, clear);
   }
 
   private clear(): void {
     this.context.fillStyle = "#000";
     this.context.fillRect(0, 0, SIZE, SIZE);
+    this.pen = { x: SIZE / 2, y: SIZE / 4, down: false };
+    this.state.textContent = "";
   }
 
-  private place(event: PointerEvent): { x: number; y: number } {
+  private key(event: KeyboardEvent): void {
+    const { x, y, down } = this.pen;
+    const arrow = ARROWS[event.key];
+    if (event.key === " ") {
+      this.pen = { x, y, down: !down };
+    } else if (arrow) {
+      this.pen = { x: within(x + arrow.x), y: within(y + arrow.y), down };
+    } else {
+      return;
+    }
+    event.preventDefault();
+    if (this.pen.down) {
+      this.last = { x, y };
+      this.stroke(this.pen);
+      this.last = null;
+    }
+    const [column, row] = [this.pen.x, this.pen.y].map((at) => Math.round((100 * at) / SIZE));
+    this.state.textContent = `The pen is ${this.pen.down ? "down" : "up"}, ${column} % from the left, ${row} % from the top.`;
+  }
+
+  private place(event: PointerEvent): Place {
     const box = this.canvas.getBoundingClientRect();
     return { x: ((event.clientX - box.left) * SIZE) / box.width, y: ((event.clientY - box.top) * SIZE) / box.height };
   }
 
-  private stroke(to: { x: number; y: number }): void {
+  private stroke(to: Place): void {
     const from = this.last ?? to;
     this.context.strokeStyle = "#fff";
     this.context.lineWidth = SIZE / 11;
@@ -57,4 +98,8 @@ export class SketchPad {
     this.last = to;
     this.onChange(this.canvas);
   }
+}
+
+function within(at: number): number {
+  return Math.min(SIZE, Math.max(0, at));
 }
