@@ -199,7 +199,12 @@ class Latency:
 
 
 class Runtime(Protocol):
-    """An engine that runs artifacts. It takes a file and arrays, and knows neither Keras nor graphs."""
+    """An engine that runs artifacts. It takes a file and arrays, and knows neither Keras nor graphs.
+
+    One whose artifacts may bring tests of their own (``details["own_tests"]``, a folder relative to the artifact's) has a method more,
+    ``own_tests(folder)``: it runs them, and returns by what they ran on the largest error relative to an output's range (None: infinite)
+    and what is wrong. An OSError says why they can't run here, a RuntimeError what went wrong.
+    """
 
     name: str
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,26 @@ from kexport.api.manifest import read_manifest
 from kexport.api.references import GoldenLike, read_golden
 from kexport.api.results import VerifyResult, VerifyRow
 from kexport.contracts import Artifact
-from kexport.errors import UsageError, VerificationError
+from kexport.errors import MissingDependencyError, UsageError, VerificationError
 from kexport.reference import Golden
+from kexport.verification import AcceleratorRow
 from kexport.verification import verify as verify_artifact
 
 
 def verify(
-    folder: str | os.PathLike[str], *, golden: GoldenLike | None = None, progress: Progress | None = None
+    folder: str | os.PathLike[str],
+    *,
+    golden: GoldenLike | None = None,
+    own_tests: bool = False,
+    progress: Progress | None = None,
 ) -> VerifyResult:
     """Check the files of an export against its manifest, run each artifact on its runtime, and compare.
 
     Args:
         folder: what :func:`kexport.export` wrote.
         golden: other golden vectors than the folder's own.
+        own_tests: whether to run the tests that artifacts bring along (a Swift package's) as well: they are programs, which run with
+            the rights of this one, so that the folder must be of somebody you trust.
 
     Returns:
         A row an artifact; a damaged file or a wrong output is a row that did not pass, not an exception.
@@ -46,7 +54,14 @@ def verify(
             raise UsageError(f"The manifest of {str(folder)!r} names no artifact.", hint="Export again.")
         for name, entry in manifest["targets"].items():
             notify(f"Running {name} on {entry['runtime']}")
-            rows.append(_row(folder, name, entry, vectors))
+            row = _row(folder, name, entry, vectors)
+            tests = entry.get("details", {}).get("own_tests") if own_tests else None
+            if tests is not None and row.verdict is not None:
+                notify(f"Running the tests of {name}")
+                row = _with_own_tests(
+                    row, plugins.runtime(entry["runtime"]), inside(folder, f"{name}/{tests}")
+                )
+            rows.append(row)
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The manifest of {str(folder)!r} is damaged: {error!r}.", hint="Export again."
@@ -72,3 +87,22 @@ def _row(folder: Path, name: str, entry: Mapping[str, Any], golden: Golden) -> V
     except VerificationError as error:
         return VerifyRow(name, main, None, error.message)
     return VerifyRow(name, main, verdict, " ".join(verdict.problems))
+
+
+def _with_own_tests(row: VerifyRow, runtime: Any, tests: Path) -> VerifyRow:
+    """The row, with what the artifact's own tests found."""
+    try:
+        found = runtime.own_tests(tests)
+    except OSError as error:
+        raise MissingDependencyError(
+            f"The tests of the {row.target} artifact can't run here: {error}"
+        ) from error
+    except RuntimeError as error:
+        return replace(row, problem=f"{row.problem} {error}".strip())
+    more = tuple(AcceleratorRow(name, error, problem) for name, (error, problem) in found.items())
+    assert row.verdict is not None
+    verdict = replace(row.verdict, accelerators=(*row.verdict.accelerators, *more))
+    problems = [f"On {item.name}: {item.problem}" for item in more if item.problem]
+    return replace(
+        row, verdict=verdict, problem=" ".join([*([row.problem] if row.problem else []), *problems])
+    )

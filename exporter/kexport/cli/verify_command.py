@@ -13,14 +13,19 @@ from kexport.errors import VerificationError
 @with_options(
     click.argument("folder", type=click.Path()),
     click.option("--golden", type=click.Path(), metavar="FILE", help="Compare with these golden vectors."),
+    click.option(
+        "--own-tests",
+        is_flag=True,
+        help="Run the tests that artifacts bring along, too (a Swift package's, on a Mac): programs, of somebody you trust.",
+    ),
     output_options,
 )
-def command(folder: str, golden: str | None, as_json: bool, quiet: bool, debug: bool) -> int:
+def command(folder: str, golden: str | None, own_tests: bool, as_json: bool, quiet: bool, debug: bool) -> int:
     """Check the files in an export FOLDER against its manifest, run each artifact and compare its outputs."""
     import kexport
 
     with Progress(quiet=quiet) as progress:
-        result = kexport.verify(folder, golden=golden, progress=progress)
+        result = kexport.verify(folder, golden=golden, own_tests=own_tests, progress=progress)
     if as_json:
         from kexport.reporting.as_json import verify_json
 

@@ -111,6 +111,23 @@ class CoreML:
         seconds = session.time(given, runs)
         return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
 
+    def own_tests(self, package: Path) -> dict[str, tuple[float | None, str]]:
+        """Run the tests of the Swift package around a model, on a Mac.
+
+        Returns:
+            By compute units: the largest error relative to an output's range, None where it is infinite, and what is wrong.
+
+        Raises:
+            OSError: they can't run here.
+            RuntimeError: they can't be built, or end without a report.
+        """
+        from kexport_runtimes.coreml import swift_package
+
+        why = swift_package.missing()
+        if why is not None:
+            raise OSError(why)
+        return swift_package.run_tests(package)
+
     def _session(self, artifact: Path, *, function: str | None, rounds: bool, threads: int = 1) -> Any:
         if self.is_native:
             from kexport_runtimes.coreml.native import NativeSession

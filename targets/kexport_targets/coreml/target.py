@@ -150,12 +150,12 @@ class CoreMLTarget:
         if options["float16"]:
             details["float32_layers"] = sorted(settings.layers(options))
         if package:
-            details["swift_package"] = package.folder.as_posix()
+            details["own_tests"] = package.folder.as_posix()
         return Artifact(place / written.main, tuple(files), signature, details)
 
     def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
         """Give the tests of a Swift package the golden sample."""
-        if "swift_package" in artifact.details and about.sample is not None:
+        if "own_tests" in artifact.details and about.sample is not None:
             from kexport_targets.coreml.xcode import write_golden
 
             write_golden(artifact, folder, about.sample)

@@ -6,8 +6,10 @@ Every generated file is parsed; where there is a Swift compiler, it is held to t
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,13 @@ import tree_sitter_swift
 
 import kexport
 from kexport.contracts import Pixels, Port, Sample
+from kexport.errors import MissingDependencyError
 from kexport.ir import TensorType
+from kexport_runtimes.coreml import swift_package
 from kexport_targets.coreml.write import Description, Feature
 from kexport_targets.coreml.xcode import golden, names
 from kexport_targets.coreml.xcode.project import project
+from kexport_targets.coreml.xcode.tests_source import MARK
 from support import tiny
 
 STUBS = Path(__file__).parent / "swift_stubs"
@@ -227,3 +232,88 @@ def test_every_file_has_its_types(tmp_path: Path, kind: str, version: int) -> No
     sources = [*package.glob("Sources/*/*.swift"), "bundle.swift"]
     swiftc("-emit-module", "-module-name", package.name, "-I.", *sources, folder=tmp_path)
     swiftc("-typecheck", "-I.", *package.glob("Tests/*/*.swift"), "bundle.swift", folder=tmp_path)
+
+
+FAKE = """#!{python}
+import sys, pathlib
+arguments = sys.argv[1:]
+assert arguments[0] == "test" and arguments[1] == "--package-path" and arguments[3] == "--scratch-path"
+assert (pathlib.Path(arguments[2]) / "Package.swift").is_file() and pathlib.Path(arguments[4]).is_dir()
+print({lines!r})
+print("not built", file=sys.stderr)
+sys.exit({code})
+"""
+
+
+@pytest.fixture
+def exported(model: Path, tmp_path: Path) -> Path:
+    vectors = tiny.write_golden(tmp_path / "golden.npz")
+    return kexport.export(model, "coreml", output=tmp_path / "out", golden=vectors, xcode=True).folder
+
+
+def on_a_mac(monkeypatch: Any, tmp_path: Path, lines: str, code: int) -> None:
+    swift = tmp_path / "swift"
+    swift.write_text(FAKE.format(python=sys.executable, lines=lines, code=code))
+    swift.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(swift_package, "missing", lambda: None)
+
+
+def reported(**values: Any) -> str:
+    return f"{MARK} " + json.dumps({"output": "scores", "tolerance": 1e-4, "seconds": 1e-3, **values})
+
+
+def test_marks_are_the_same() -> None:
+    assert swift_package.MARK == MARK
+
+
+def test_verify_runs_the_packages_tests(exported: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    lines = "\n".join([
+        "Test Suite 'All tests' started",
+        reported(compute_units="cpuOnly", error=1e-7),
+        reported(compute_units="cpuAndGPU", error=2e-5),
+        reported(compute_units="cpuAndGPU", error=1e-5, output="other"),
+    ])  # fmt: skip
+    on_a_mac(monkeypatch, tmp_path, lines, 0)
+    before = sorted(exported.rglob("*"))
+    result = kexport.verify(exported, own_tests=True)
+    assert result.passed
+    assert result.rows[0].verdict is not None
+    found = {row.name: row.max_rel_error for row in result.rows[0].verdict.accelerators}
+    assert found == {"cpuOnly": 1e-7, "cpuAndGPU": 2e-5}
+    assert sorted(exported.rglob("*")) == before
+    assert kexport.verify(exported).rows[0].verdict.accelerators == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (
+            reported(compute_units="cpuAndGPU", problem="an element is 3 of the range away"),
+            1,
+            "On cpuAndGPU: Output 'scores'",
+        ),
+        (reported(compute_units="cpuOnly", error=0.0), 1, "ended with 1: "),
+        ("error: no such module", 1, "no such module"),
+        ("nothing", 0, "ended with 0: nothing\nnot built"),
+        (f"{MARK} [1, 2]\n{MARK} {{", 0, "ended with 0"),
+    ],
+)
+def test_verify_sees_failing_tests(
+    exported: Path, tmp_path: Path, monkeypatch: Any, lines: str, code: int, said: str
+) -> None:
+    on_a_mac(monkeypatch, tmp_path, lines, code)
+    result = kexport.verify(exported, own_tests=True)
+    assert not result.passed
+    assert said in result.rows[0].problem
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there they can run")
+def test_the_packages_tests_want_a_mac(exported: Path) -> None:
+    with pytest.raises(MissingDependencyError, match="only a Mac has"):
+        kexport.verify(exported, own_tests=True)
+
+
+def test_a_swift_that_does_not_end(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="did not end"):
+        swift_package.run_tests(tmp_path, swift=str(tmp_path / "no-swift"))
