@@ -76,12 +76,23 @@ ALLOWED = {
     "kexport_runtimes.tf_serving": ["numpy", "grpc", "tensorflow_serving"],
     # A program of its own.
     "kexport_runtimes.tensorflow.worker": ["numpy", "tensorflow", "kexport_runtimes.tensorflow"],
-    "kexport_runtimes.onnxruntime": ["numpy", "onnxruntime", "kexport_runtimes.arguments"],
+    "kexport_runtimes.onnxruntime": [
+        "numpy",
+        "onnxruntime",
+        "kexport_runtimes.arguments",
+        "kexport_runtimes.timing",
+    ],
     # SciPy and ONNX Runtime compute what NumPy is slow at, where they are installed.
-    "kexport_runtimes.coreml": ["numpy", "scipy"],
+    "kexport_runtimes.coreml": ["numpy", "scipy", "kexport_runtimes.timing"],
     "kexport_runtimes.coreml.heavy": ["numpy", "onnxruntime", "kexport_runtimes.coreml"],
     "kexport_runtimes.coreml.native": ["numpy", "coremltools", "PIL", "kexport_runtimes.coreml"],
-    "kexport_runtimes.litert": ["numpy", "ai_edge_litert", "tflite_runtime", "kexport_runtimes.arguments"],
+    "kexport_runtimes.litert": [
+        "numpy",
+        "ai_edge_litert",
+        "tflite_runtime",
+        "kexport_runtimes.arguments",
+        "kexport_runtimes.timing",
+    ],
 }
 
 #: Run in processes of their own, on whatever Keras is there.

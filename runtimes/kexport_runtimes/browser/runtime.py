@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kexport_runtimes import timing
 from kexport_runtimes.browser import programs
 
 if TYPE_CHECKING:
     # Not at run time: `kexport --help` loads this module, and NumPy's import would slow it down.
     from numpy.typing import NDArray
-
-#: Calls before the clock starts: the first ones compile what runs often.
-_WARM_UP = 5
 
 #: What can compute a bundle, and the build of LiteRT.js for it; None is the one that the page itself would take.
 _BUILDS: Mapping[str, str | None] = {"wasm": None, "wasm-threads": "threads", "webgpu": None}
@@ -107,20 +104,14 @@ class Browser:
         """
         from kexport_runtimes.browser.arrays import encoded, read_description
 
-        if runs < 1 or threads < 1:
-            raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        timing.check(runs, threads)
         arrays = encoded(artifact.parent.name, read_description(artifact)["inputs"], inputs)
         chosen = accelerator or ("wasm" if threads == 1 else "wasm-threads")
         answer, _ = self._ask(
-            artifact, arrays, accelerator=chosen, signature="serving_default", runs=runs + _WARM_UP
+            artifact, arrays, accelerator=chosen, signature="serving_default", runs=runs + timing.WARM_UP
         )
-        seconds = [ms / 1000 for ms in answer["times"][_WARM_UP:]]
-        return {
-            "median": median(seconds),
-            "fastest": min(seconds),
-            "runs": runs,
-            "threads": answer["prepared"]["threads"],
-        }
+        seconds = [ms / 1000 for ms in answer["times"][timing.WARM_UP :]]
+        return timing.summary(seconds, answer["prepared"]["threads"])
 
     def choice(self, artifact: Path) -> dict[str, Any]:
         """What the bundle's own page takes here, and how its golden sample comes out: ``accelerator``, ``check`` (``right`` or

@@ -6,15 +6,13 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from kexport_runtimes import timing
 
 if TYPE_CHECKING:
     # Not at run time: `kexport --help` loads this module, and NumPy's import would slow it down.
     from numpy.typing import NDArray
-
-#: Calls before the clock starts. The first one reads the constants.
-_WARM_UP = 3
 
 #: The interpreter has no release of its own: this changes with what it computes.
 _INTERPRETER = "1"
@@ -101,15 +99,14 @@ class CoreML:
             ValueError: as :meth:`run` does, or ``runs`` or ``threads`` is below 1.
             RuntimeError: as :meth:`run` does.
         """
-        if runs < 1 or threads < 1:
-            raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        timing.check(runs, threads)
         from kexport_runtimes.coreml.names import Names
 
         session = self._session(artifact, function=None, rounds=True, threads=threads)
         given = Names(session.metadata).to_program(inputs)
-        session.time(given, _WARM_UP)
+        session.time(given, timing.WARM_UP)
         seconds = session.time(given, runs)
-        return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
+        return timing.summary(seconds, threads)
 
     def own_tests(self, package: Path) -> dict[str, tuple[float | None, str]]:
         """Run the tests of the Swift package around a model, on a Mac.

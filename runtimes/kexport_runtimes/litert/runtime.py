@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from kexport_runtimes import timing
 from kexport_runtimes.litert import engines
 
 if TYPE_CHECKING:
     # Not at run time: `kexport --help` loads this module, and NumPy's import would slow it down.
     from numpy.typing import NDArray
-
-#: Calls before the clock starts. The first one packs weights; the next ones fill caches and wake the processor up.
-_WARM_UP = 5
 
 
 class LiteRT:
@@ -77,12 +74,11 @@ class LiteRT:
         """
         from kexport_runtimes.litert.session import Session
 
-        if runs < 1 or threads < 1:
-            raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        timing.check(runs, threads)
         session = Session(artifact, inputs, threads=threads)
-        session.time(_WARM_UP)
+        session.time(timing.WARM_UP)
         seconds = session.time(runs)
-        return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
+        return timing.summary(seconds, threads)
 
 
 RUNTIME = LiteRT()

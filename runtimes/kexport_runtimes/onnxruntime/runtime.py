@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from kexport_runtimes import timing
 
 if TYPE_CHECKING:
     # Not at run time: `kexport --help` loads this module, and NumPy's import would slow it down.
     from numpy.typing import NDArray
-
-#: Calls before the clock starts: they fill caches and wake the processor up.
-_WARM_UP = 5
 
 
 class ONNXRuntime:
@@ -82,12 +80,11 @@ class ONNXRuntime:
         """
         from kexport_runtimes.onnxruntime.session import Session
 
-        if runs < 1 or threads < 1:
-            raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        timing.check(runs, threads)
         session = Session(artifact, threads=threads)
-        session.time(inputs, _WARM_UP)
+        session.time(inputs, timing.WARM_UP)
         seconds = session.time(inputs, runs)
-        return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
+        return timing.summary(seconds, threads)
 
 
 RUNTIME = ONNXRuntime()

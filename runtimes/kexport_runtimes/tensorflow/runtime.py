@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from kexport_runtimes import timing
 
 if TYPE_CHECKING:
     # Not at run time: `kexport --help` loads this module, and NumPy's import would slow it down.
     from numpy.typing import NDArray
-
-#: Calls before the clock starts: the first ones optimize the graph and fill caches.
-_WARM_UP = 5
 
 
 class TensorFlow:
@@ -86,14 +84,13 @@ class TensorFlow:
         """
         from kexport_runtimes.tensorflow import process
 
-        if runs < 1 or threads < 1:
-            raise ValueError(f"A benchmark takes at least 1 run and 1 thread. Received: {runs=}, {threads=}")
+        timing.check(runs, threads)
         worker = process.Worker(threads)
         try:
-            seconds = worker.ask(artifact, inputs, runs=runs, warm_up=_WARM_UP)[0]["seconds"]
+            seconds = worker.ask(artifact, inputs, runs=runs, warm_up=timing.WARM_UP)[0]["seconds"]
         finally:
             worker.close()
-        return {"median": median(seconds), "fastest": min(seconds), "runs": runs, "threads": threads}
+        return timing.summary(seconds, threads)
 
 
 RUNTIME = TensorFlow()
