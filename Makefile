@@ -88,6 +88,7 @@ bench: setup
 	$(BIN)/python benchmarks/saved_model.py
 	$(BIN)/python benchmarks/onnx_files.py
 	$(BIN)/python benchmarks/coreml.py
+	$(BIN)/python benchmarks/web.py
 
 clean:
 	rm -rf $(VENV) build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
