@@ -231,7 +231,9 @@ def test_every_file_has_its_types(tmp_path: Path, kind: str, version: int) -> No
         swiftc("-emit-module", "-module-name", module, "-I.", STUBS / f"{module}.swift", folder=tmp_path)
     sources = [*package.glob("Sources/*/*.swift"), "bundle.swift"]
     swiftc("-emit-module", "-module-name", package.name, "-I.", *sources, folder=tmp_path)
-    swiftc("-typecheck", "-I.", *package.glob("Tests/*/*.swift"), "bundle.swift", folder=tmp_path)
+    for flags in ([], ["-D", "SWIFT_PACKAGE"]):
+        tests = package.glob("Tests/*/*.swift")
+        swiftc(*flags, "-typecheck", "-I.", *tests, "bundle.swift", folder=tmp_path)
 
 
 FAKE = """#!{python}

@@ -114,14 +114,17 @@ _README = """\
 
 The model {model} as a Swift package, written by kexport. Nothing in it was changed by hand: the next export writes it again.
 
-On this Mac, and on an iPhone, iPad or simulator (`xcrun xctrace list devices` lists them):
+On this Mac, and in a simulator (`xcrun simctl list devices available` lists them):
 
     swift test
-    xcodebuild test -scheme {module} -destination 'platform=iOS,name=NAME'
+    xcodebuild test -scheme {module} -destination 'platform=iOS Simulator,name=NAME'
 
 Both run the golden vectors with CPU only, CPU and GPU, and CPU and Neural Engine, compare with what the model's own framework computed, and print the
 largest error relative to an output's range and the median seconds of a prediction. The tolerances are in
-`Tests/{module}Tests/Golden/golden.json`. A simulator has no Neural Engine: Core ML takes the CPU there.
+`Tests/{module}Tests/Golden/golden.json`. A simulator has no Neural Engine: Core ML takes what is there.
+
+On an iPhone or iPad Xcode runs tests inside an app alone. Add this package to an app's project, take `GoldenTests.swift`, `Golden.swift` and the folder
+`Golden` (as a folder, not a group) from `Tests/{module}Tests` into the app's unit test target, and run its tests on the device.
 
 ## In an app
 

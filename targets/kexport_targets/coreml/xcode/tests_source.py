@@ -116,7 +116,13 @@ struct Golden {{
   private let vectors: Data
 
   init() throws {{
-    guard let folder = Bundle.module.url(forResource: "Golden", withExtension: nil) else {{
+    #if SWIFT_PACKAGE
+      let bundle = Bundle.module
+    #else
+      // The tests of an app, into which these files were taken.
+      let bundle = Bundle(for: GoldenTests.self)
+    #endif
+    guard let folder = bundle.url(forResource: "Golden", withExtension: nil) else {{
       throw Failure.missing("Golden")
     }}
     let text = try Data(contentsOf: folder.appendingPathComponent("golden.json"))
