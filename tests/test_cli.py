@@ -267,7 +267,12 @@ def test_inspect(model: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_targets_layers_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["targets"]) == 0
-    assert "--float16" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert (
+        "--float16: Store weights in half precision (half the size, same speed). (on by default)\n" in shown
+    )
+    assert "--image-scale: The model's numbers are scale * pixel + bias. (default: 1.0)\n" in shown
+    assert not [words for words in ("None)", "False)", "default: )") if words in shown]
     assert run(["targets", "--json"]) == 0
     assert [target["name"] for target in json.loads(capsys.readouterr().out)] == NAMES
     assert run(["layers"]) == 0
@@ -321,6 +326,18 @@ def test_help_names_every_command_and_the_targets_options(capsys: pytest.Capture
     out, _ = capsys.readouterr()
     for word in [*COMMANDS, "--target", "--float16", "--no-verify", "--batch"]:
         assert word in out
+
+
+def test_help_has_each_targets_own_words_and_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "in float32. [coreml] Store weights in half precision (half the size, same speed). [onnx, tflite, web: on]"
+        in shown
+    )
+    dynamic = {name for name in NAMES if getattr(plugins.target(name), "default_batch", 1) == "dynamic"}
+    told = shown.partition("[default: 1; ")[2].partition(": dynamic]")[0]
+    assert set(told.split(", ")) == dynamic
 
 
 @pytest.mark.parametrize(

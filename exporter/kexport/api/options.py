@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kexport import plugins
 from kexport.contracts import Target
-from kexport.errors import UsageError
+from kexport.errors import KexportError, UsageError
 
 
 def complete(targets: Sequence[Target], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -20,11 +22,24 @@ def complete(targets: Sequence[Target], given: Mapping[str, Any]) -> dict[str, d
     known = {option.name for target in targets for option in target.options}
     for name in given:
         if name not in known:
+            others = _targets_with(name)
             raise UsageError(
                 f"None of the targets ({', '.join(target.name for target in targets)}) has an option {name!r}.",
-                hint=f"Their options: {', '.join(sorted(known)) or 'none'}.",
+                hint=f"It is an option of {', '.join(others)}."
+                if others
+                else f"Their options: {', '.join(sorted(known)) or 'none'}.",
             )
     return {target.name: _of(target, given) for target in targets}
+
+
+def _targets_with(name: str) -> list[str]:
+    """The installed targets that have an option of this name."""
+    found = []
+    for target in plugins.target_names():
+        with contextlib.suppress(KexportError):  # what can't be loaded has nothing to offer
+            if any(option.name == name for option in plugins.target(target).options):
+                found.append(target)
+    return found
 
 
 def _of(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,17 +53,23 @@ def _target_options() -> tuple[click.Option, ...]:
 
 
 def _option(offers: Sequence[tuple[str, TargetOption]]) -> click.Option:
-    """What the targets that have an option of one name offer; the first one's words describe it."""
+    """What the targets that have an option of one name offer, each in its own words."""
     option = offers[0][1]
     flag = f"--{option.name.replace('_', '-')}"
     on = [name for name, offered in offers if offered.default is True]
+    said: dict[str, list[str]] = {}
+    for name, offered in offers:
+        said.setdefault(offered.help, []).append(name)
     return click.Option(
         # What is on somewhere can be switched off.
         [f"{flag}/--no-{flag.removeprefix('--')}" if on else flag, option.name],
         is_flag=option.type is bool,
         type=word_or(option.type, option.words) if option.words else option.type,
         default=None,
-        help=f"{option.help} [{', '.join(f'{name}: on' if name in on else name for name, _ in offers)}]",
+        help=" ".join(
+            f"{words} [{', '.join(f'{name}: on' if name in on else name for name in names)}]"
+            for words, names in said.items()
+        ),
     )
 
 
@@ -79,7 +85,7 @@ def _option(offers: Sequence[tuple[str, TargetOption]]) -> click.Option:
     click.option(
         "--batch",
         metavar="N|dynamic",
-        help="The batch of the artifact's inputs.  [default: 1; onnx: dynamic]",
+        help="The batch of the artifact's inputs.  [default: 1; onnx, saved_model, frozen_graph: dynamic]",
     ),
     reading_options,
     trained_on_option,

@@ -72,7 +72,8 @@ def word_or(kind: type, words: tuple[str, ...]) -> Callable[[str], Any]:
         try:
             return kind(text)
         except ValueError as error:
-            raise ValueError(f"It is {' or '.join((kind.__name__, *words))}. Received: {text!r}") from error
+            shown = ("a whole number" if kind is int else f"a {kind.__name__}", *map(repr, words))
+            raise ValueError(f"It is {' or '.join(shown)}. Received: {text!r}") from error
 
     read.__name__ = "|".join((kind.__name__, *words))  # what --help shows
     return read

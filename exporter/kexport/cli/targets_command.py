@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from kexport.cli.options import output_options, with_options
@@ -24,5 +26,12 @@ def command(as_json: bool, quiet: bool, debug: bool) -> int:
         if not row.problem:
             click.echo(f"  runs on {row.runtime}: {row.runtime_problem or row.runtime_version}")
         for option in row.options:
-            click.echo(f"  --{option.name.replace('_', '-')}: {option.help} (default: {option.default})")
+            click.echo(f"  --{option.name.replace('_', '-')}: {option.help}{_default(option.default)}")
     return 0
+
+
+def _default(value: Any) -> str:
+    """What is not given is off, or is what the option's own words say."""
+    if value is None or value is False or value == "":
+        return ""
+    return " (on by default)" if value is True else f" (default: {value})"
