@@ -84,6 +84,7 @@ def test_python_is_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["run", "theano", "--", "python"], 7, "kexport backend setup theano"),
         (["run", "teano", "--", "python"], 2, "Backends: tensorflow"),
         (["setup", "teano"], 2, "Backends: tensorflow"),
+        (["remove", "jax", "teano"], 2, "Backends: tensorflow"),
         (["setup", "jax", "--python", "/no/such/python"], 7, "/no/such/python"),
     ],
 )
@@ -102,6 +103,13 @@ def test_remove(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["backend", "remove", "tensorflow", "cntk"]) == 0
     assert capsys.readouterr().out == "tensorflow: removed\ncntk: was not set up\n"
     assert kept(home) == [other.name]
+    assert run(["backend", "remove", "tensorflow1", "teano"]) == 2
+    assert kept(home) == [other.name]  # all names are looked at before the first is removed
+    capsys.readouterr()
+    assert run(["backend", "remove", "tensorflow1", "jax", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "tensorflow1", "removed": True}, {"name": "jax", "removed": False}
+    ]  # fmt: skip
 
 
 def test_a_missing_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

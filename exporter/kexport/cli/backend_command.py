@@ -75,9 +75,7 @@ def setup(
 
     if python is not None and own_command is not None:
         raise UsageError("--python is installed for, --command is taken as it is: give one of them.")
-    for name in names:
-        # Before the first is made: a name that is none should not show up after minutes.
-        backends.environment(name)
+    _check(names)
     made = []
     for name in names:
         with Progress(quiet=quiet) as progress:
@@ -111,8 +109,24 @@ def remove(names: tuple[str, ...], as_json: bool, quiet: bool, debug: bool) -> i
     """Remove the environments NAME…."""
     from kexport import backends
 
-    for name in names:
-        there = backends.remove(name)
-        if not quiet:
+    _check(names)
+    removed = {name: backends.remove(name) for name in names}
+    if as_json:
+        from kexport.reporting.as_json import plain_json
+
+        click.echo(
+            plain_json([{"name": name, "removed": there} for name, there in removed.items()]), nl=False
+        )
+        return 0
+    if not quiet:
+        for name, there in removed.items():
             click.echo(f"{name}: {'removed' if there else 'was not set up'}")
     return 0
+
+
+def _check(names: tuple[str, ...]) -> None:
+    """A name that is none shows before the first is made or removed, not after minutes."""
+    from kexport import backends
+
+    for name in names:
+        backends.environment(name)
