@@ -14,8 +14,8 @@ def test_text_is_to_be_turned_into_numbers_before_the_model(class_name):
     spec = one_layer((None, 4), class_name, input_dtype="string", dtype="string", vocabulary=None)
     with pytest.raises(LoweringError, match=rf"'layer' \({class_name}\).*text") as caught:
         lower(spec)
-    assert "model.get_layer('layer')(texts)" in caught.value.hint
-    assert "keras.Model(model.get_layer('layer').output, model.outputs)" in caught.value.hint
+    assert "layer = model.get_layer('layer'); ids = layer(texts)" in caught.value.hint
+    assert "keras.Model(inputs, model.outputs)" in caught.value.hint
 
 
 @pytest.mark.parametrize(

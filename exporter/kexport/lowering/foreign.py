@@ -13,9 +13,10 @@ def lower_text(ctx: Context, *inputs: Value) -> Value:
     """Refused: no target computes with text."""
     name = ctx.layer.name
     raise ctx.error(
-        "It takes or makes text, and phones, boards and browsers compute with numbers",
-        hint=f"Run it before the model: ids = model.get_layer({name!r})(texts). Export what comes after it: "
-        f"keras.Model(model.get_layer({name!r}).output, model.outputs).",
+        "It takes or makes text, and what is exported computes with numbers alone, on every target",
+        hint=f"Run it before the model: layer = model.get_layer({name!r}); ids = layer(texts). Export what comes after it: of a Sequential "
+        "keras.Sequential([keras.Input(layer.output.shape[1:], dtype=layer.output.dtype), *model.layers[1:]]), else "
+        "keras.Model(inputs, model.outputs), where inputs are the model's with layer.output in place of the text.",
     )
 
 

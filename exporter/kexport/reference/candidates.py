@@ -108,7 +108,10 @@ def _own_environment(provenance: Provenance) -> Candidate:
     recipe = next(
         (r for r in RECIPES.values() if r.backend == provenance.backend and (r.keras_major == 1) == old), None
     )
-    record = "or record a golden file where it was trained: python record_model.py MODEL --out golden.npz; then --golden."
+    record = (
+        "or record a golden file where it was trained and give it with --golden: "
+        "kexport record --print-script > record_model.py; there, python record_model.py MODEL --out golden.npz."
+    )
     if recipe is None:
         who = f"Keras {provenance.keras_version}" if old else provenance.backend
         on = f" on {provenance.backend}" if provenance.backend and old else ""
