@@ -421,6 +421,18 @@ def test_grpc_with_what_is_no_grpc_server(connect: Any) -> None:
     assert caught.value.kind in ("UNAVAILABLE", "timeout")
 
 
+def test_the_other_port_is_named_where_they_are_taken_for_each_other(connect: Any) -> None:
+    settings_frame = b"\x00\x00\x18\x04\x00\x00\x00\x00\x00" + b"\x00" * 24
+    with socket_server(reply(settings_frame)) as port, pytest.raises(ServerError, match=r"grpc://.*8500"):
+        connect(f"http://127.0.0.1:{port}", "m", timeout=5).states()
+    with (
+        socket_server(reply(*[WRONG["HTTP 404"]] * 50)) as port,
+        pytest.raises(ServerError, match=r"http://.*8501") as caught,
+    ):
+        connect(f"grpc://127.0.0.1:{port}", "m", timeout=5).states()
+    assert caught.value.kind == "UNAVAILABLE"
+
+
 def test_tls_is_checked(connect: Any) -> None:
     with socket_server(reply(answered(OUTPUTS))) as port, pytest.raises(ServerError) as caught:
         connect(f"https://127.0.0.1:{port}", "m", timeout=3).states()

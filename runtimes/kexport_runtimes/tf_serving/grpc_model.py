@@ -116,6 +116,8 @@ class GrpcModel(ServedModel):
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise late(self.timeout) from error
             said = str(error.details() or "")[:_SHOWN]
+            if "HTTP/2" in said:  # what gRPC says where the answer is not in its protocol
+                said += ". (TF Serving speaks gRPC on its own port, by default 8500; http:// asks the other, 8501.)"
             raise ServerError(code.name, f"{code.name}: {said}") from error
 
 

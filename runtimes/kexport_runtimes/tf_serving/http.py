@@ -108,7 +108,11 @@ class Connection:
                 return ServerError(
                     "connection", f"{self._address} can't be reached: {error.strerror or error}."
                 )
-        return ServerError("no HTTP", f"The answer is not HTTP: {type(error).__name__}: {str(error)!r:.200}.")
+        return ServerError(
+            "no HTTP",
+            f"The answer is not HTTP: {type(error).__name__}: {str(error)!r:.200}. (TF Serving speaks HTTP on its REST port, by "
+            "default 8501; grpc:// asks the other, 8500.)",
+        )
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:
