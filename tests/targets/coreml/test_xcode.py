@@ -219,21 +219,28 @@ def swiftc(*arguments: Any, folder: Path) -> None:
     assert "warning:" not in done.stderr
 
 
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory: Any) -> Path:
+    folder: Path = tmp_path_factory.mktemp("stubs")
+    for module in ("CoreML", "CoreVideo"):
+        swiftc("-emit-module", "-module-name", module, "-I.", STUBS / f"{module}.swift", folder=folder)
+    return folder
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(SWIFTC is None, reason="swiftc is not installed")
 @pytest.mark.parametrize("version", [15, 18])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_file_has_its_types(tmp_path: Path, kind: str, version: int) -> None:
+def test_every_file_has_its_types(tmp_path: Path, stubs: Path, kind: str, version: int) -> None:
     package = write(kind, tmp_path / "package", version)
     (tmp_path / "bundle.swift").write_text(
         "import Foundation\nextension Bundle { static var module: Bundle { main } }\n"
     )
-    for module in ("CoreML", "CoreVideo"):
-        swiftc("-emit-module", "-module-name", module, "-I.", STUBS / f"{module}.swift", folder=tmp_path)
     sources = [*package.glob("Sources/*/*.swift"), "bundle.swift"]
-    swiftc("-emit-module", "-module-name", package.name, "-I.", *sources, folder=tmp_path)
+    swiftc("-emit-module", "-module-name", package.name, "-I", stubs, *sources, folder=tmp_path)
     for flags in ([], ["-D", "SWIFT_PACKAGE"]):
         tests = package.glob("Tests/*/*.swift")
-        swiftc(*flags, "-typecheck", "-I.", *tests, "bundle.swift", folder=tmp_path)
+        swiftc(*flags, "-typecheck", "-I.", "-I", stubs, *tests, "bundle.swift", folder=tmp_path)
 
 
 FAKE = """#!{python}
