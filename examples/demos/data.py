@@ -35,12 +35,14 @@ KINDS = ("English", "Python", "C")
 def lines(most: int = 4000) -> list[tuple[str, int]]:
     """Lines of 12 characters or more, each with the number of its kind: descriptions of data sets and packages, the standard library's
     Python, and Python's and NumPy's headers; at most so many of each, in random order."""
-    files = (_prose(), _files(Path(sysconfig.get_path("stdlib")), "*.py"), _headers())
+    code = _files(Path(sysconfig.get_path("stdlib")), "*.py")
+    kinds = ((_prose(), None), (code, "()[]="), (_headers(), ";#{}"))
     random = np.random.RandomState(0)
     found: list[tuple[str, int]] = []
-    for kind, paths in enumerate(files):
+    for kind, (paths, marks) in enumerate(kinds):
         unique = {line for path in paths for line in _lines(path)}
-        ordered = sorted(unique)
+        # Comments are English: code has its marks.
+        ordered = sorted(line for line in unique if marks is None or set(marks) & set(line))
         found += [(ordered[index], kind) for index in random.permutation(len(ordered))[:most]]
     return [found[index] for index in random.permutation(len(found))]
 

@@ -3,7 +3,7 @@
 import type { InputArray, Tensor } from "../arrays";
 import { messageOf } from "../errors";
 import type { KexportModel } from "../model";
-import { h, section } from "./dom";
+import { h } from "./dom";
 
 const SIZE = 224;
 /** Classes to choose from: the greatest outputs. */
@@ -31,9 +31,10 @@ export class ActivationMap {
   ) {
     this.canvas.height = Math.round((SIZE * image.height) / image.width);
     this.select = h("select", { id: "evidence-class", onchange: () => this.draw() });
-    this.element = section(
-      "activation-map",
-      "What it looked at",
+    this.element = h(
+      "div",
+      { id: "activation-map" },
+      h("h3", {}, "What it looked at"),
       h("label", { htmlFor: this.select.id }, "Evidence for ", this.select),
       h("p", { className: "hint" }, "The class activation map: the brighter, the more that place speaks for the class."),
       this.canvas,

@@ -98,9 +98,8 @@ function build(model: KexportModel): void {
       "div",
       { className: "split" },
       section("input", "Input", ...panels.map((panel) => panel.element), sample && h("button", { type: "button", id: "sample", onclick: showSample }, "Golden sample")),
-      section("result", "Output", player.output, player.time),
+      section("result", "Output", player.output, player.time, map?.element),
     ),
-    ...(map ? [map.element] : []),
     ...(layers ? [layers.element] : []),
     accelerators.element,
   );

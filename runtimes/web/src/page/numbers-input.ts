@@ -16,6 +16,8 @@ export function numbersInput(port: Port, onChange: OnChange, sliders: boolean): 
 class Fields implements InputPanel {
   readonly element: HTMLElement;
   private readonly fields: HTMLInputElement[];
+  /** What the sliders stand at. */
+  private readonly shown: HTMLElement[];
 
   constructor(
     readonly port: Port,
@@ -31,14 +33,18 @@ class Fields implements InputPanel {
         ...(sliders ? { min: port.rows === undefined ? "-3" : "0", max: String((port.rows ?? 4) - 1) } : {}),
         step: whole ? "1" : sliders ? "0.05" : "any",
         value: "0",
-        oninput: onChange,
+        oninput: () => {
+          this.tell();
+          onChange();
+        },
       }),
     );
+    this.shown = sliders ? this.fields.map((field) => h("span", { className: "number", aria: { hidden: "true" } }, field.value)) : [];
     this.element = h(
       "fieldset",
       { className: sliders ? "sliders" : "fields" },
       h("legend", {}, `${port.name}: ${port.dtype} ${shapeText(port.shape)}`),
-      ...this.fields.map((field, index) => h("label", { htmlFor: field.id }, count > 1 ? `${index}` : port.name, field)),
+      ...this.fields.map((field, index) => h("label", { htmlFor: field.id }, count > 1 ? `${index}` : port.name, field, this.shown[index])),
     );
   }
 
@@ -49,6 +55,13 @@ class Fields implements InputPanel {
   show(value: ArrayLike<number | bigint>): void {
     this.fields.forEach((field, index) => {
       field.value = shortest(value[index] ?? 0);
+    });
+    this.tell();
+  }
+
+  private tell(): void {
+    this.shown.forEach((element, index) => {
+      element.textContent = this.fields[index]?.value ?? "";
     });
   }
 }
