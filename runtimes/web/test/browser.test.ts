@@ -85,9 +85,6 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     }
     await page.mouse.up();
     await page.waitForFunction(() => document.querySelector<HTMLElement>(".ranking li")?.dataset.index === "0", null, { timeout: 20_000 });
-    if (process.env.KEXPORT_SCREENSHOTS) {
-      await page.screenshot({ path: join(process.env.KEXPORT_SCREENSHOTS, "web-digits.png"), fullPage: true });
-    }
   });
 
   test("a page that was loaded once works offline", async () => {
