@@ -88,6 +88,9 @@ _PACKAGES = (
     ("jax", "backend of keras", "jax"),
     ("torch", "backend of keras", "torch"),
     ("ai-edge-litert", "runs .tflite", "litert"),
+    ("onnx", "writes .onnx", "onnx"),
+    ("onnxruntime", "runs .onnx and .ort; kernels of the Core ML interpreter", "onnx"),
+    ("coremltools", "runs Core ML packages on a Mac", "coreml"),
     ("grpcio", "asks TF Serving over gRPC", "serving"),
     ("tensorflow-serving-api", "what is asked over gRPC", "serving"),
 )
