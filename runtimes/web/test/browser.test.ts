@@ -91,10 +91,10 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     site = await serve(bundle("digits"), ISOLATED);
     await open(site.url);
     await page.waitForFunction(async () => {
-      const names = await Promise.all((await caches.keys()).map(async (key) => (await (await caches.open(key)).keys()).map(({ url }) => url)));
-      return names.flat().some((url) => url.includes(".wasm.gz")) && names.flat().some((url) => url.includes(".tflite"));
+      const links = [...document.querySelectorAll<HTMLElement>("script[src], link[rel=stylesheet]")].map((one) => one.getAttribute("src") ?? one.getAttribute("href") ?? "");
+      const wanted = ["", "model.json", ...model.files, ...links].map((file) => new URL(file, location.href).href);
+      return (await Promise.all(wanted.map((url) => caches.match(url, { ignoreVary: true })))).every(Boolean);
     });
-    await page.waitForTimeout(500);
     site.close();
     await context.setOffline(true);
     await page.reload();

@@ -47,7 +47,8 @@ export class ActivationMap {
     try {
       this.map = await this.model.activationMap(this.inputs());
       this.message.textContent = "";
-      this.offer(Array.from(scores.data as ArrayLike<number>, Number));
+      // Of a batch, the page shows the first sample.
+      this.offer(Array.from(scores.data as ArrayLike<number>, Number).slice(0, this.map.shape[3]));
       this.draw();
     } catch (error) {
       this.map = null;
