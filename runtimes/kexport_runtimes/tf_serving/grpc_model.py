@@ -17,6 +17,10 @@ from kexport_runtimes.tf_serving.model import Arrays, Ask, Ports, ServedModel, S
 
 _SHOWN = 400
 
+#: What gRPC says where the answer is in another protocol: as observed in gRPC 1.85, and in ``try_http_parsing`` of older ones
+#: (src/core/ext/transport/chttp2/transport/chttp2_transport.cc).
+_NO_GRPC = ("Expected SETTINGS frame", "http1.x server")
+
 
 class GrpcModel(ServedModel):
     """Asks with tensorflow-serving-api's own stubs."""
@@ -116,7 +120,7 @@ class GrpcModel(ServedModel):
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise late(self.timeout) from error
             said = str(error.details() or "")[:_SHOWN]
-            if "HTTP/2" in said:  # what gRPC says where the answer is not in its protocol
+            if any(words in said for words in _NO_GRPC):
                 said += ". (TF Serving speaks gRPC on its own port, by default 8500; http:// asks the other, 8501.)"
             raise ServerError(code.name, f"{code.name}: {said}") from error
 
