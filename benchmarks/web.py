@@ -1,7 +1,7 @@
 """kexport-web beside other engines, in one page of a browser: ``python benchmarks/web.py [--models A,B] [--rounds N] [--visits N]``.
 
 All engines compute the same weights on the page's own thread, on one thread, and take turns: a ratio is the median over rounds of ours by
-the peer's in the same round, below 1 in kexport's favour. Before its time counts, an engine's output has to equal that of our float32
+the peer's in the same round (once of the bundle as it comes, once of the float32 one), below 1 in kexport's favour. Before its time counts, an engine's output has to equal that of our float32
 bundle to 1e-3 of its range. Time to the first prediction is of a browser that has just started, from a server on this machine: no network,
 but decoding, compiling, our check of the golden sample, and the first run. Bytes are of what that visit fetched. WebGL is computed
 in software unless ``KEXPORT_BROWSER_GPU`` is set.
@@ -127,11 +127,12 @@ def print_rows(results: list[dict[str, Any]]) -> None:
     )
     print(("{:<13}{:<21}" + "{:>11}" * len(head)).format("model", "engine", *head))
     for result in results:
-        ours = result["engines"][OURS]
+        ours, exact = result["engines"][OURS], result["engines"][EXACT]
         for engine, row in result["engines"].items():
             runtime, model = row["bytes"]["runtime"], row["bytes"]["model"]
             print(
                 f"{result['model']:<13}{engine:<21}{median(row['times']):>11.3f}{ratio(ours['times'], row['times']):>11.3f}"
+                f"{ratio(exact['times'], row['times']):>11.3f}"
                 f"{row['error']:>11.1e}{median(row['first']):>11.0f}{ratio(ours['first'], row['first']):>11.2f}"
                 f"{runtime['gzip'] / 1e6:>11.3f}{runtime['brotli'] / 1e6:>11.3f}{model['gzip'] / 1e6:>11.3f}"
                 f"{model['brotli'] / 1e6:>11.3f}{runtime['gzip'] / (runtime['gzip'] + model['gzip']):>11.1%}"
