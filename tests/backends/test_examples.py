@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kexport import backends
+from support.real_backends import HOME
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "train" / "all_backends.py"
 
@@ -18,6 +20,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "train" / "all_backe
 def test_trained_and_exported_to_every_target(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(SCRIPT), "--folder", str(tmp_path), "--backend", name],
+        env={**os.environ, "KEXPORT_BACKENDS": str(HOME)},
         capture_output=True,
         text=True,
         check=False,
