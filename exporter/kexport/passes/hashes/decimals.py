@@ -52,7 +52,10 @@ def decimals(b: Builder, x: Value) -> Decimals:
     whole = b.op("concat", below, remainders, axis=1)
     steps = b.op("sub", part(b, whole, 1, digits + 1), part(b, whole, 0, digits))
     table = np.multiply.outer(powers, np.arange(1, 10))
-    if x.dtype not in {"uint32", "int64"}:  # what no step reaches need not be larger than integers of 32 bits are
+    if x.dtype not in {
+        "uint32",
+        "int64",
+    }:  # what no step reaches need not be larger than integers of 32 bits are
         table = np.minimum(table, np.iinfo(np.int32).max)
     multiples = b.constant(table, "int64", name="multiples")
     reached = b.op("greater_equal", b.op("expand_dims", steps, axes=(2,)), multiples)
