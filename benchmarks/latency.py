@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
+
+import paired
 
 
 def _interpreter(path: Path, lengths: dict[int, int]) -> tuple[Any, list[tuple[int, Any]]]:
@@ -48,24 +49,7 @@ def compare(
 ) -> dict[str, float]:
     """Medians in seconds of interleaved calls, and the median of the pairwise ratios ours / peer."""
     a, b = _interpreter(ours, lengths or {}), _interpreter(peer, lengths or {})
-    for _ in range(3):
-        _call(*a)
-        _call(*b)
-    times: list[tuple[float, float]] = []
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times) < 9:
-        if len(times) % 2:
-            first = _call(*a)
-            times.append((first, _call(*b)))
-        else:
-            second = _call(*b)
-            times.append((_call(*a), second))
-    return {
-        "ours": median(t[0] for t in times),
-        "peer": median(t[1] for t in times),
-        "ratio": median(t[0] / t[1] for t in times),
-        "pairs": len(times),
-    }
+    return paired.compare(lambda: _call(*a), lambda: _call(*b), seconds=seconds, warm_up=3)
 
 
 def ops(path: Path) -> Counter[str]:

@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+
+import paired
 
 _WARM_UP = 3
 
@@ -50,24 +51,7 @@ def compare(
 ) -> dict[str, float]:
     """Medians in seconds of interleaved calls, and the median of the pairwise ratios ours / peer."""
     a, b = loaded(ours, lengths or {}), loaded(peer, lengths or {})
-    for _ in range(_WARM_UP):
-        a()
-        b()
-    times: list[tuple[float, float]] = []
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times) < 9:
-        if len(times) % 2:
-            first = a()
-            times.append((first, b()))
-        else:
-            second = b()
-            times.append((a(), second))
-    return {
-        "ours": median(pair[0] for pair in times),
-        "peer": median(pair[1] for pair in times),
-        "ratio": median(pair[0] / pair[1] for pair in times),
-        "pairs": len(times),
-    }
+    return paired.compare(a, b, seconds=seconds, warm_up=_WARM_UP)
 
 
 def ops(path: Path) -> Counter[str]:

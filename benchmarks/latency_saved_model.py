@@ -9,11 +9,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+import paired
 
 _WARM_UP = 5
 
@@ -42,27 +43,6 @@ def loaded(folder: str) -> Callable[[], float]:
     return once
 
 
-def compare(ours: str, peer: str, seconds: float) -> dict[str, float]:
-    """Medians in seconds of interleaved calls, and the median of the pairwise ratios."""
-    a, b = loaded(ours), loaded(peer)
-    for _ in range(_WARM_UP):
-        a()
-        b()
-    times: list[tuple[float, float]] = []
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times) < 9:
-        if len(times) % 2:
-            first = a()
-            times.append((first, b()))
-        else:
-            second = b()
-            times.append((a(), second))
-    return {
-        "ours": median(pair[0] for pair in times),
-        "peer": median(pair[1] for pair in times),
-        "ratio": median(pair[0] / pair[1] for pair in times),
-    }
-
-
 if __name__ == "__main__":
-    print(json.dumps(compare(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
+    ours, peer = loaded(sys.argv[1]), loaded(sys.argv[2])
+    print(json.dumps(paired.compare(ours, peer, seconds=float(sys.argv[3]), warm_up=_WARM_UP)))

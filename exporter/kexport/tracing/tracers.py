@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,8 @@ class _Tracer:
     def _open(
         self, layer: LayerSpec, symbols: list[str], request: Callable[[Mapping[str, int]], Mapping[str, Any]]
     ) -> Mapping[str, Any]:
-        def trace(lengths: Mapping[str, int]) -> Mapping[str, Any]:
-            answer = self._answer(layer, request(lengths))
-            return {key: answer[key] for key in ("layers", "outputs", "masks")}
-
-        def noting_all(lengths: Mapping[str, int]) -> Mapping[str, Any]:
-            answer = self._answer(layer, {**request(lengths), "stand_ins": True})
+        def trace(lengths: Mapping[str, int], **more: Any) -> Mapping[str, Any]:
+            answer = self._answer(layer, {**request(lengths), **more})
             return {key: answer[key] for key in ("layers", "outputs", "masks")}
 
         try:
@@ -95,7 +92,7 @@ class _Tracer:
                 return traced_at(symbols, trace, self._weight)
             except LengthError:
                 # Most code is done with the arrays that it makes; some computes with them (positions of a length).
-                return traced_at(symbols, noting_all, self._weight)
+                return traced_at(symbols, partial(trace, stand_ins=True), self._weight)
         except LengthError as error:
             raise LoweringError(
                 f"Layer {layer.path!r} ({layer.class_name}): its code can't be traced for open lengths "
