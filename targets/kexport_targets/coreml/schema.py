@@ -25,8 +25,15 @@ DATA_TYPES: Final = {
     "int16": 22,
     "int32": 23,
     "int64": 24,
+    "int4": 25,
     "uint8": 31,
     "uint16": 32,
+    "uint32": 33,
+    "uint4": 35,
+    "uint2": 36,
+    "uint1": 37,
+    "uint6": 38,
+    "uint3": 39,
 }
 
 #: ``ArrayFeatureType.ArrayDataType`` of FeatureTypes.proto: what inputs and outputs can be.
@@ -36,7 +43,13 @@ ARRAY_TYPES: Final = {"float16": 0x10010, "float32": 0x10020, "int32": 0x20020}
 COLOR_SPACES: Final = {"GRAYSCALE": 10, "RGB": 20, "BGR": 30}
 
 #: ``BlobDataType`` of weight.bin (mlmodel/src/MILBlob/Blob/BlobDataType.hpp in coremltools, 9.0).
-BLOB_TYPES: Final = {"float16": 1, "float32": 2, "uint8": 3, "int8": 4, "int32": 14}
+BLOB_TYPES: Final = {
+    "float16": 1, "float32": 2, "uint8": 3, "int8": 4, "int4": 8, "uint1": 9, "uint2": 10, "uint4": 11,
+    "uint3": 12, "uint6": 13, "int32": 14,
+}  # fmt: skip
+
+#: The dtypes of weight.bin, before iOS18 and since (``should_use_weight_file`` in coremltools' backend/mil/load.py, 9.0).
+STORED: Final = {15: ("float16", "float32", "int8", "uint8"), 18: tuple(BLOB_TYPES)}
 
 #: The most dimensions that a tensor of an ML program has.
 MOST_DIMENSIONS: Final = 5

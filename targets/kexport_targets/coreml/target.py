@@ -145,7 +145,7 @@ class CoreMLTarget:
                 for feature in described.inputs
                 if feature.ranges
             },
-            "ops": _counted(block),
+            "ops": dict(sorted((_counted(block) + Counter(written.expanded)).items())),
         }
         if options["float16"]:
             details["float32_layers"] = sorted(settings.layers(options))
@@ -166,7 +166,7 @@ class CoreMLTarget:
         return 5e-3 if options["float16"] else 1e-5
 
 
-def _counted(block: Block) -> dict[str, int]:
+def _counted(block: Block) -> Counter[str]:
     """How often each operation stands in the program, constants apart."""
     counts: Counter[str] = Counter()
     stack = [block]
@@ -175,7 +175,7 @@ def _counted(block: Block) -> dict[str, int]:
             stack += operation.blocks
             if operation.op != "const":
                 counts[operation.op] += 1
-    return dict(sorted(counts.items()))
+    return counts
 
 
 def _ports(names: Sequence[str], values: Sequence[Value], tensors: Sequence[Tensor]) -> tuple[Port, ...]:

@@ -4,6 +4,7 @@ TensorFlow and PyTorch, which coremltools imports where they are installed, are 
 with all its checks of dtypes and shapes, and holds what it infers against what the program declares.
 """
 
+import hashlib
 import json
 import logging
 import sys
@@ -18,13 +19,19 @@ from coremltools import proto  # noqa: E402
 from coremltools.converters.mil.frontend.milproto.load import load  # noqa: E402
 
 
-def problems(package: Path, spec: object) -> str:
-    """What its reader has against a package."""
+def read(package: Path, spec: object) -> dict:
+    """What its reader has against a package; without problems, the hashes of the constants that operations expand."""
     try:
-        load(spec, spec.specificationVersion, str(package / "Data/com.apple.CoreML/weights"))
+        program = load(spec, spec.specificationVersion, str(package / "Data/com.apple.CoreML/weights"))
+        found = [
+            hashlib.sha256(operation.materialized_val_inference().tobytes()).hexdigest()
+            for function in program.functions.values()
+            for operation in function.operations
+            if operation.op_type.startswith("constexpr_")
+        ]
     except Exception as error:  # noqa: BLE001 - whatever it is
-        return f"{type(error).__name__}: {error}"
-    return ""
+        return {"problems": f"{type(error).__name__}: {error}", "expanded": []}
+    return {"problems": "", "expanded": found}
 
 
 def feature(found: object) -> dict:
@@ -53,7 +60,7 @@ def about(package: Path) -> dict:
     description = spec.description
     model = ct.models.MLModel(str(package), skip_model_load=True)
     return {
-        "problems": problems(package, spec),
+        **read(package, spec),
         "version": spec.specificationVersion,
         "opset": spec.mlProgram.functions["main"].opset,
         "inputs": {found.name: feature(found) for found in description.input},

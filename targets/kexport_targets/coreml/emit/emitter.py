@@ -165,9 +165,10 @@ class Emitter:
         return self._tensors[value]
 
     def weight(self, value: Value, change: Callable[[Array], Array], shape: Sequence[int]) -> Tensor:
-        """A constant in the layout that an operation wants."""
+        """A constant in the layout that an operation wants: ``change(contents)``, of ``shape``, moves elements."""
         assert value.constant is not None
-        return self.root._constant(value.constant.map(change, shape=tuple(shape)), value.name, self.origin)  # noqa: SLF001
+        moved = value.constant.map(change, shape=tuple(shape), same_elements=True)
+        return self.root._constant(moved, value.name, self.origin)  # noqa: SLF001
 
     def constant(self, array: Array, hint: str, dtype: str = "") -> Tensor:
         """A small constant, added once for the same contents."""

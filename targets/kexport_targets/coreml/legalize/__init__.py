@@ -40,6 +40,7 @@ from kexport_targets.coreml.legalize.half import floats_in_half
 from kexport_targets.coreml.legalize.images import image_input, position
 from kexport_targets.coreml.legalize.integers import integers_in_int32
 from kexport_targets.coreml.legalize.registry import TABLE
+from kexport_targets.coreml.legalize.tables import tables_of_floats
 
 #: Operations whose padding can take a pad over.
 PADDING = ("conv", "depthwise_conv", "max_pool", "avg_pool")
@@ -68,6 +69,7 @@ def _pipeline(version: int) -> tuple[Pass, ...]:
         expand_hashes_in_int32,
         expand_lookups,
         floats_in_float32(),
+        tables_of_floats,
         expand_quantization,
         expand_recurrent(recurrent.is_native),
         unroll_scans(steps=UNROLLED, bytes_of_constants=UNROLLED_BYTES),

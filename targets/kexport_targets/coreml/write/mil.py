@@ -1,20 +1,22 @@
 """The message of a program, MIL.proto's.
 
 It is what coremltools' exporter writes (converters/mil/backend/mil/load.py, 9.0): parameters are ``const`` operations like weights,
-and of these the large ones stand in weight.bin.
+and of these the large ones stand in weight.bin, some in fewer bits (storage.py).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from kexport.ir import Constant, Shape
-from kexport_targets.coreml.program import Block, Contents, Operation, Tensor
-from kexport_targets.coreml.schema import DATA_TYPES, FIELDS
-from kexport_targets.coreml.write.weights import WeightFile, little_endian
+from kexport.ir import Shape
+from kexport_targets.coreml.program import Block, Operation, Tensor
+from kexport_targets.coreml.schema import DATA_TYPES, FIELDS, STORED
+from kexport_targets.coreml.write.storage import Compressed, Stored, storage
+from kexport_targets.coreml.write.weights import WeightFile
 from kexport_targets.wire import Message
 
 #: Where Core ML looks for the weights.
@@ -23,16 +25,18 @@ WEIGHTS: Final = "@model_path/weights/weight.bin"
 #: Constants of fewer elements stand in the program itself (``should_use_weight_file``, in that exporter).
 _LEAST: Final = 10
 
-#: The dtypes of weight.bin before iOS18, which has int32, too.
-_STORED: Final = ("float16", "float32", "int8", "uint8")
-
 
 class ProgramWriter:
-    """Makes the message of a program, writing weights as they come."""
+    """Makes the message of a program, writing weights as they come.
 
-    def __init__(self, weights: WeightFile, *, opset: str, stores_integers: bool) -> None:
-        self._weights, self._opset = weights, opset
-        self._stored = (*_STORED, "int32") if stores_integers else _STORED
+    Attributes:
+        expanded: how often each operation that expands a constant stands in it.
+    """
+
+    def __init__(self, weights: WeightFile, *, opset: str, version: int) -> None:
+        self._weights, self._opset, self._version = weights, opset, version
+        self._stored = STORED[18 if version >= 18 else 15]
+        self.expanded: Counter[str] = Counter()
 
     def program(self, block: Block) -> Message:
         """A program whose one function, ``main``, runs ``block``."""
@@ -57,6 +61,8 @@ class ProgramWriter:
         return message
 
     def _operation(self, operation: Operation) -> Message:
+        if operation.op == "const":
+            return self._constant(operation)
         fields = FIELDS["Operation"]
         message = Message().text(fields["type"], operation.op)
         for key, names in operation.inputs.items():
@@ -68,23 +74,40 @@ class ProgramWriter:
             message.message(fields["outputs"], _named(tensor))
         for block in operation.blocks:
             message.message(fields["blocks"], self._block(block))
+        return message.message(fields["attributes"], entry("name", _text(operation.name)))
+
+    def _constant(self, operation: Operation) -> Message:
+        """A ``const``, or an operation that expands what is stored: on attributes before iOS18, since then on inputs."""
+        contents, fields = operation.contents, FIELDS["Operation"]
+        assert contents is not None
+        assert not isinstance(contents, tuple)
+        found = contents if isinstance(contents, str) else storage(contents, self._version)
+        inputs, values = {}, {}
+        if isinstance(found, Compressed):
+            self.expanded[found.op] += 1
+            parameters = {key: self._value(parameter) for key, parameter in found.parameters.items()}
+            inputs, values = (parameters, {}) if self._version >= 18 else ({}, parameters)
+        else:
+            values = {"val": _text(found) if isinstance(found, str) else self._value(found)}
+        message = Message().text(fields["type"], found.op if isinstance(found, Compressed) else "const")
+        for key, value in inputs.items():
+            message.message(fields["inputs"], entry(key, _literal(value)))
+        message.message(fields["outputs"], _named(operation.outputs[0]))
         message.message(fields["attributes"], entry("name", _text(operation.name)))
-        if operation.op == "const":
-            assert operation.contents is not None
-            message.message(fields["attributes"], entry("val", self._value(operation.contents)))
+        for key, value in values.items():
+            message.message(fields["attributes"], entry(key, value))
         return message
 
-    def _value(self, contents: Contents) -> Message:
-        if isinstance(contents, str):
-            return _text(contents)
-        assert isinstance(contents, Constant)
-        if contents.size >= _LEAST and contents.dtype in self._stored:
-            fields = FIELDS["BlobFileValue"]
-            blob = Message().text(fields["fileName"], WEIGHTS)
-            blob.integer(fields["offset"], self._weights.add(contents))
-            message = Message().message(FIELDS["Value"]["type"], _type(contents.dtype, contents.shape))
-            return message.message(FIELDS["Value"]["blobFileValue"], blob)
-        return _immediate(_type(contents.dtype, contents.shape), "tensor", _elements(contents))
+    def _value(self, stored: Stored) -> Message:
+        kind = _type(stored.dtype, stored.shape)
+        if stored.size < _LEAST or stored.dtype not in self._stored:
+            return _immediate(kind, "tensor", _elements(stored))
+        fields = FIELDS["BlobFileValue"]
+        blob = Message().text(fields["fileName"], WEIGHTS)
+        blob.integer(fields["offset"], self._weights.add(stored))
+        return (
+            Message().message(FIELDS["Value"]["type"], kind).message(FIELDS["Value"]["blobFileValue"], blob)
+        )
 
 
 def entry(key: str, value: Message) -> Message:
@@ -162,19 +185,18 @@ def _texts(texts: Sequence[str]) -> Message:
     return _immediate(Message().message(FIELDS["ValueType"]["listType"], listed), "list", values)
 
 
-def _elements(constant: Constant) -> Message:
+def _elements(stored: Stored) -> Message:
     """A TensorValue: of each dtype in the field that Core ML reads it from (``_tensor_field_by_type`` in coremltools'
     converters/mil/backend/mil/helper.py, 9.0)."""
     fields, values = FIELDS["TensorValue"], FIELDS["Repeated"]["values"]
-    match constant.dtype:
+    match stored.dtype:
         case "float32":
-            return Message().message(fields["floats"], Message().text(values, little_endian(constant)))
-        case "float16" | "int8" | "uint8":
-            return Message().message(fields["bytes"], Message().text(values, little_endian(constant)))
+            return Message().message(fields["floats"], Message().text(values, stored.contents))
+        case "float16" | "int8" | "uint8" | "uint32":
+            return Message().message(fields["bytes"], Message().text(values, stored.contents))
         case "int32":
-            numbers = [int(number) for number in np.ravel(constant.numpy())]
+            numbers = np.frombuffer(stored.contents, "<i4").tolist()
             return Message().message(fields["ints"], Message().integers(values, numbers))
         case "bool":
-            flags = [int(flag) for flag in np.ravel(constant.numpy())]
-            return Message().message(fields["bools"], Message().integers(values, flags))
-    raise TypeError(f"A constant of an ML program can't be {constant.dtype}.")
+            return Message().message(fields["bools"], Message().integers(values, list(stored.contents)))
+    raise TypeError(f"A constant of an ML program can't be {stored.dtype}.")

@@ -62,10 +62,17 @@ class Description:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: files, relative to the folder that the package is in."""
+    """What was written.
+
+    Attributes:
+        main: the package, relative to the folder that it is in.
+        files: relative to that folder.
+        expanded: how often each operation that expands a constant stands in the program.
+    """
 
     main: Path
     files: tuple[Path, ...]
+    expanded: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ class Package:
         weight_file = data / _WEIGHTS / "weight.bin"
         with weight_file.open("wb") as file:
             weights = WeightFile(file)
-            writer = ProgramWriter(weights, opset=opset, stores_integers=self.deployment_target == "iOS18")
+            system = int(self.deployment_target.removeprefix("iOS"))
+            writer = ProgramWriter(weights, opset=opset, version=system)
             program = writer.program(self.block)
             weights.close()
         fields = FIELDS["Model"]
@@ -96,7 +104,7 @@ class Package:
             model.write(file)
         (folder / main / "Manifest.json").write_text(_manifest(), "utf-8")
         files = ("Manifest.json", _DATA / _MODEL, _DATA / _WEIGHTS / "weight.bin")
-        return Written(main, tuple(main / file for file in files))
+        return Written(main, tuple(main / file for file in files), writer.expanded)
 
 
 def _manifest() -> str:

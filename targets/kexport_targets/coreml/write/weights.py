@@ -11,10 +11,8 @@ import hashlib
 import struct
 from typing import BinaryIO, Final
 
-import numpy as np
-
-from kexport.ir import Constant
 from kexport_targets.coreml.schema import BLOB_TYPES
+from kexport_targets.coreml.write.storage import Stored
 
 ALIGNMENT: Final = 64
 MARK: Final = 0xDEADBEEF
@@ -22,22 +20,23 @@ VERSION: Final = 2
 
 
 class WeightFile:
-    """Writes constants into a file that is open for reading and writing; each is read when it is written. Equal ones stand once."""
+    """Writes tensors into a file that is open for writing. Equal ones stand once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._offsets: dict[tuple[str, bytes], int] = {}
         self._file.write(bytes(ALIGNMENT))
 
-    def add(self, constant: Constant) -> int:
-        """Where the record of a constant stands, which is written unless an equal one was."""
-        contents = little_endian(constant)
-        key = (constant.dtype, hashlib.sha256(contents).digest())
+    def add(self, stored: Stored) -> int:
+        """Where the record of a tensor stands, which is written unless an equal one was."""
+        contents = stored.contents
+        key = (stored.dtype, hashlib.sha256(contents).digest())
         if key not in self._offsets:
             self._align()
             self._offsets[key] = offset = self._file.tell()
+            padding = 8 * len(contents) - stored.bits
             record = struct.pack(
-                "<IIQQQ", MARK, BLOB_TYPES[constant.dtype], len(contents), offset + ALIGNMENT, 0
+                "<IIQQQ", MARK, BLOB_TYPES[stored.dtype], len(contents), offset + ALIGNMENT, padding
             )
             self._file.write(record.ljust(ALIGNMENT, b"\0"))
             self._file.write(contents)
@@ -50,9 +49,3 @@ class WeightFile:
 
     def _align(self) -> None:
         self._file.write(bytes(-self._file.tell() % ALIGNMENT))
-
-
-def little_endian(constant: Constant) -> bytes:
-    """The contents' bytes, row by row."""
-    array = np.ascontiguousarray(constant.numpy())
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
