@@ -128,7 +128,8 @@ class Target(Protocol):
 
     A target may have a method more, ``proposals(graph, inputs, options)``: for an artifact whose outputs were not the reference's, options
     in place of ``options``, one after the other, with which it may be. ``inputs`` are the golden ones, (samples, …) by name. Another one is
-    ``images(graph, options)``: by name, the inputs of a lowered graph that the artifact makes of images.
+    ``images(graph, options)``: by name, the inputs of a lowered graph that the artifact makes of images. One whose artifacts bring tests of
+    their own has ``wrote_own_tests(folder, details)``: whether these are, to the byte, what this version of the target writes.
     """
 
     name: str
@@ -172,11 +173,12 @@ class Sample:
 @dataclass(frozen=True)
 class Companions:
     """What an export knows beside the graph: the model's ``name``, versions and file (as in the manifest), the Keras classes of its
-    layers by path, and a golden sample, None where there is no reference."""
+    layers by path, and a golden sample, None where there is no reference. ``examples`` are the golden samples behind it, as many at a time."""
 
     model: Mapping[str, Any]
     classes: Mapping[str, str]
     sample: Sample | None
+    examples: Sequence[Sample] = ()
 
 
 class FinishingTarget(Target, Protocol):
@@ -201,9 +203,9 @@ class Latency:
 class Runtime(Protocol):
     """An engine that runs artifacts. It takes a file and arrays, and knows neither Keras nor graphs.
 
-    One whose artifacts may bring tests of their own (``details["own_tests"]``, a folder relative to the artifact's) has a method more,
-    ``own_tests(folder)``: it runs them, and returns by what they ran on the largest error relative to an output's range (None: infinite)
-    and what is wrong. An OSError says why they can't run here, a RuntimeError what went wrong.
+    One whose artifacts may bring tests of their own (``details["own_tests"]``, a folder relative to the artifact's) has two methods more:
+    ``own_tests_available()``, as :meth:`available`, and ``own_tests(folder)``, which runs them, and returns by what they ran on the largest
+    error relative to an output's range (None: infinite) and what is wrong; a RuntimeError says why they gave no result.
     """
 
     name: str

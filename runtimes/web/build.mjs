@@ -53,7 +53,7 @@ function buildPackage() {
 }
 
 function buildStatic() {
-  const part = `${STATIC}.part`;
+  const part = `${STATIC}.part${process.pid}`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
   const put = (name, contents) => writeFileSync(join(part, name), contents);
@@ -73,7 +73,7 @@ function buildStatic() {
   const sizes = Object.fromEntries(files.map((file) => [file, sizesOf(readFileSync(join(part, file)), file)]));
   put("build.json", `${JSON.stringify({ engine: { name: engine.name, version: engine.version }, sizes }, null, 2)}\n`);
   // An export that reads them meanwhile finds the old files or the new ones.
-  const old = `${STATIC}.old`;
+  const old = `${STATIC}.old${process.pid}`;
   rmSync(old, { recursive: true, force: true });
   if (existsSync(STATIC)) {
     renameSync(STATIC, old);

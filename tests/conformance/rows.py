@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from conformance.cases import FAMILIES
 from conformance.cases.case import Case
 from conformance.conformance_models import model_folder
 from kexport import plugins
+from kexport.contracts import Artifact
 from kexport.errors import UnsupportedOpError
 from kexport.ir import Graph
 from kexport.loading import load
@@ -59,33 +61,46 @@ def check_row(row: Row, target: str, tmp_path: Path) -> None:
 
 
 def _check_row(row: Row, target: str, tmp_path: Path) -> None:
-    folder = model_folder(row.writer, row.family)
-    recorded = np.load(folder / f"{row.case.id}.npz")
+    exported = export_row(row, target, tmp_path)
+    outputs = plugins.runtime(plugins.target(target).runtime).run(exported.artifact.main, exported.inputs)
+    assert set(outputs) == set(exported.outputs)
+    ports = {port.name: port for port in exported.artifact.signature.outputs}
+    for name, reference in exported.outputs.items():
+        dtype = "bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name
+        assert ports[name].type.dtype == border_dtype(target, dtype)
+        wanted = held(widened(reference), ports[name])
+        assert_close(outputs[name], wanted, exported.tolerance)
+
+
+class Exported(NamedTuple):
+    """A row's artifact (``main`` is where it lies), the inputs as it takes them, what Keras computed, and how far a right result may be
+    off, relative to the outputs' range."""
+
+    artifact: Artifact
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    tolerance: float
+
+
+def export_row(row: Row, target: str, folder: Path) -> Exported:
+    """Write a row's model as an artifact, in float32, into a folder."""
+    recorded = np.load(model_folder(row.writer, row.family) / f"{row.case.id}.npz")
     samples = len(recorded[recorded.files[0]])
-    spec = load(folder / f"{row.case.id}{row.suffix}")
+    spec = load(model_folder(row.writer, row.family) / f"{row.case.id}{row.suffix}")
     format_ = plugins.target(target)
     options = exact_options(target)
-    inputs = {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)}
+    given = {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)}
     graph = lower(spec, batch=samples)
     if target in KNOWN_SHAPES:
-        graph = lower(spec, batch=samples, dimensions=lengths(graph, inputs))
+        graph = lower(spec, batch=samples, dimensions=lengths(graph, given))
     tolerance = max(FLOAT32, reference_tolerance(graph))
-    artifact = format_.emit(format_.legalize(graph, options), tmp_path, options)
-    runtime = plugins.runtime(format_.runtime)
-    outputs = runtime.run(
-        tmp_path / artifact.main,
-        {
-            port.name: held(widened(recorded[f"in/{index}"]), port)
-            for index, port in enumerate(artifact.signature.inputs)
-        },
-    )
-    assert set(outputs) == set(spec.output_names)
-    kinds = {port.name: port.type.dtype for port in artifact.signature.outputs}
-    for index, name in enumerate(spec.output_names):
-        reference = recorded[f"out/{index}"]
-        dtype = "bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name
-        assert kinds[name] == border_dtype(target, dtype)
-        assert_close(outputs[name], held(widened(reference), artifact.signature.outputs[index]), tolerance)
+    artifact = format_.emit(format_.legalize(graph, options), folder, options)
+    inputs = {
+        port.name: held(widened(recorded[f"in/{index}"]), port)
+        for index, port in enumerate(artifact.signature.inputs)
+    }
+    outputs = {name: recorded[f"out/{index}"] for index, name in enumerate(spec.output_names)}
+    return Exported(replace(artifact, main=folder / artifact.main), inputs, outputs, tolerance)
 
 
 def lengths(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, int]:

@@ -31,7 +31,7 @@ from kexport.errors import (
 )
 from kexport.ir import Graph
 from kexport.reference import Golden, save_golden
-from kexport.verification import Drift, Verdict, golden_sample, localize, verify
+from kexport.verification import Drift, Verdict, golden_samples, localize, verify
 from kexport.verification.bounds import output_bounds, reference_tolerance
 
 #: Called with what begins: ``progress("Lowering 156 layers")``.
@@ -297,8 +297,10 @@ class _Run:
             return
         folder = self.folder / job.target.name
         written = replace(job.emitted, main=job.emitted.main.relative_to(folder))
-        sample = None if golden is None else golden_sample(written, golden, job.tolerance, job.bounds)
-        about = Companions(asdict(self._model), self.source.classes(), sample)
+        samples = [] if golden is None else golden_samples(written, golden, job.tolerance, job.bounds)
+        about = Companions(
+            asdict(self._model), self.source.classes(), samples[0] if samples else None, samples[1:]
+        )
         finished = finish(written, folder, about)
         job.artifact = replace(finished, main=folder / finished.main)
 

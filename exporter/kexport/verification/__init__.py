@@ -5,7 +5,7 @@ from __future__ import annotations
 from kexport.verification.compare import OutputRow, compare
 from kexport.verification.localize import Drift, localize
 from kexport.verification.verdict import AcceleratorRow, Verdict
-from kexport.verification.verify import golden_sample, run_artifact, verify
+from kexport.verification.verify import golden_sample, golden_samples, run_artifact, verify
 
 __all__ = [
     "AcceleratorRow",
@@ -14,6 +14,7 @@ __all__ = [
     "Verdict",
     "compare",
     "golden_sample",
+    "golden_samples",
     "localize",
     "run_artifact",
     "verify",

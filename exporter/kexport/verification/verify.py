@@ -173,22 +173,40 @@ def golden_sample(
     artifact: Artifact, golden: Golden, tolerance: float, bounds: Mapping[str, float]
 ) -> Sample:
     """The first golden samples, as many as the artifact's batch, in the artifact's types; raises as :func:`verify` does."""
+    return golden_samples(artifact, golden, tolerance, bounds)[0]
+
+
+def golden_samples(
+    artifact: Artifact, golden: Golden, tolerance: float, bounds: Mapping[str, float]
+) -> list[Sample]:
+    """All golden samples in the artifact's types, as many at a time as its batch, the last ones filled up with the last; an output's range
+    is that of them all, as in :func:`verify`, which raises the same."""
     signature = artifact.signature
     golden = golden.renamed(
         [port.name for port in signature.inputs], [port.name for port in signature.outputs]
     )
     batch = _batch(artifact, golden.samples)
+    inputs = {port.name: _fitting(port, golden.inputs) for port in signature.inputs}
     outputs = {port.name: golden.outputs[port.name] for port in signature.outputs}
-    return Sample(
-        inputs={
-            port.name: _filled(_fitting(port, golden.inputs)[:batch], batch) for port in signature.inputs
-        },
-        outputs={name: _filled(array[:batch], batch) for name, array in outputs.items()},
-        computed_by=golden.computed_by,
-        tolerance=tolerance,
-        ranges={name: value_range(array.astype(np.float64)) for name, array in outputs.items()},
-        bounds={name: bound for name, bound in bounds.items() if name in outputs},
-    )
+    ranges = {
+        name: value_range(array.astype(np.float64)) if array.dtype.kind in "biufc" else 1.0
+        for name, array in outputs.items()
+    }
+
+    def cut(arrays: Mapping[str, Array], start: int) -> dict[str, Array]:
+        return {name: _filled(array[start : start + batch], batch) for name, array in arrays.items()}
+
+    return [
+        Sample(
+            inputs=cut(inputs, start),
+            outputs=cut(outputs, start),
+            computed_by=golden.computed_by,
+            tolerance=tolerance,
+            ranges=ranges,
+            bounds={name: bound for name, bound in bounds.items() if name in outputs},
+        )
+        for start in range(0, golden.samples, batch)
+    ]
 
 
 def _batch(artifact: Artifact, samples: int) -> int:

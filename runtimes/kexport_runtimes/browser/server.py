@@ -9,6 +9,9 @@ from __future__ import annotations
 import mimetypes
 import queue
 import secrets
+import select
+import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -57,8 +60,7 @@ class Server:
         class Handler(_Handler):
             site = server
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = _HttpServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -83,18 +85,31 @@ class Server:
         self._waiting.put(self._count)
         return job
 
-    def next(self) -> Job | None:
-        """The work that the page is to do next; None where there is none for a while."""
+    def next(self) -> int | None:
+        """The number of the work that the page is to do next; None where there is none for a while."""
         try:
-            return self.jobs.get(self._waiting.get(timeout=_PATIENCE))
+            return self._waiting.get(timeout=_PATIENCE)
         except queue.Empty:
             return None
+
+    def put_back(self, number: int) -> None:
+        """Work that nobody took: the page has gone, and another may come."""
+        self._waiting.put(number)
 
     def close(self) -> None:
         """Stop."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that closes leaves its connections as they are: that is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,18 +122,32 @@ class _Handler(BaseHTTPRequestHandler):
         """A file, or the next piece of work."""
         parts = self._parts()
         if parts == ["next"]:
-            job = self.site.next()
-            self._send(
-                HTTPStatus.OK if job else HTTPStatus.NO_CONTENT,
-                job.frame if job else b"",
-                "application/octet-stream",
-            )
+            self._next()
         elif parts in (["harness.html"], ["harness.js"]):
             self._file(_HERE / parts[0])
         elif parts is not None and len(parts) > 2 and parts[0] == "bundle" and parts[1] in self.site.bundles:
             self._file(self.site.bundles[parts[1]].joinpath(*parts[2:]))
         else:
             self._send(HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    def _next(self) -> None:
+        number = self.site.next()
+        job = None if number is None else self.site.jobs.get(number)
+        if number is None or job is None:
+            self._send(HTTPStatus.NO_CONTENT, b"", "application/octet-stream")
+            return
+        try:
+            if self._has_gone():
+                raise ConnectionAbortedError
+            self._send(HTTPStatus.OK, job.frame, "application/octet-stream")
+        except ConnectionError:
+            self.site.put_back(number)
+            raise
+
+    def _has_gone(self) -> bool:
+        """Whether the other side has closed the connection, on which nothing is to come before an answer."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_POST(self) -> None:
         """What came out."""

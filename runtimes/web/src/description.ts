@@ -10,6 +10,8 @@ export interface Port {
   readonly shape: readonly number[];
   /** Of an input: the rows of the table that its integers are looked up in; they are below that. */
   readonly rows?: number;
+  /** Of an output: whether its numbers are shares of 1 (a softmax or a sigmoid makes it). */
+  readonly shares?: boolean;
 }
 
 /** A call of a Keras layer. */
@@ -49,6 +51,8 @@ export interface Golden {
   readonly tolerance: number;
   /** By output: the length of the interval that holds 0 and all reference elements, and the function's bound (0: none). */
   readonly outputs: Readonly<Record<string, { readonly range: number; readonly bound: number }>>;
+  /** Further samples, one behind the other as the first one is. */
+  readonly examples?: { readonly file: BundleFile; readonly count: number } | null;
 }
 
 /** How pixels become the numbers that the model was trained with: `(pixel - mean) * scale` for pixels of 0 to 255. */

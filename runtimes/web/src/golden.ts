@@ -1,4 +1,4 @@
-/** The sample that travels with a bundle, and the proof that it is computed right here. */
+/** The samples that travel with a bundle, and the proof that it is computed right here. */
 
 import type { Bundle } from "./bundle";
 import { type Comparison, compare } from "./compare";
@@ -28,10 +28,18 @@ export interface Sample {
 
 /** Read a bundle's golden sample; null where it has none. */
 export async function readSample(bundle: Bundle, description: Description): Promise<Sample | null> {
-  if (!description.golden) {
-    return null;
-  }
-  const bytes = await bundle.bytes(description.golden.file);
+  const { golden } = description;
+  return golden && (cut(await bundle.bytes(golden.file), description, golden, 1)[0] ?? null);
+}
+
+/** Read the samples that a bundle has beside it. */
+export async function readExamples(bundle: Bundle, description: Description): Promise<Sample[]> {
+  const { golden } = description;
+  return golden?.examples ? cut(await bundle.bytes(golden.examples.file), description, golden, golden.examples.count) : [];
+}
+
+/** Samples that lie one behind the other: inputs before outputs, in the signature's order. */
+function cut(bytes: Uint8Array, { inputs, outputs }: Description, golden: Golden, count: number): Sample[] {
   let offset = 0;
   const taken = (ports: readonly Port[]): Record<string, Uint8Array> =>
     Object.fromEntries(
@@ -41,7 +49,7 @@ export async function readSample(bundle: Bundle, description: Description): Prom
         return [port.name, bytes.slice(offset - size, offset)];
       }),
     );
-  return { golden: description.golden, inputs: taken(description.inputs), outputs: taken(description.outputs) };
+  return Array.from({ length: count }, () => ({ golden, inputs: taken(inputs), outputs: taken(outputs) }));
 }
 
 /** Run the golden sample through a signature, which has the model's outputs among its own, and compare them. */

@@ -9,7 +9,7 @@ export type { DType, TypedArray } from "./dtypes";
 export type { Accelerator } from "./engine/session";
 export { AcceleratorError, BundleError, InputError, KexportError, WrongResultError } from "./errors";
 export type { Check } from "./golden";
-export { type Attempt, KexportModel, type LoadOptions, type PredictOptions, type PredictProgress, type Timings } from "./model";
+export { type Attempt, type Inspection, KexportModel, type LoadOptions, type PredictOptions, type PredictProgress, type Timings } from "./model";
 export { InlineBundle } from "./inline";
 export { FolderBundle } from "./node";
 export { LocalRunner } from "./runner/runner";

@@ -6,7 +6,7 @@ import { type BuildName, type Description, type Layer, type Port, type Preproces
 import { hasThreads, hasWebGpu } from "./engine/features";
 import type { Accelerator } from "./engine/session";
 import { AcceleratorError, BundleError, InputError, messageOf } from "./errors";
-import { type Check, type Sample, check, readSample, requireRight } from "./golden";
+import { type Check, type Sample, check, readExamples, readSample, requireRight } from "./golden";
 import { FolderBundle } from "./node";
 import { RemoteRunner } from "./runner/remote";
 import { LocalRunner, type Prepared, type Runner } from "./runner/runner";
@@ -48,8 +48,17 @@ export interface Timings {
   readonly predict: number;
 }
 
+/** What a computation of one sample shows of its inside. */
+export interface Inspection {
+  /** By the path of a layer's call. */
+  readonly layers: Record<string, Tensor>;
+  /** (samples, height, width, classes); null where the architecture has none. */
+  readonly activationMap: Tensor | null;
+}
+
 export class KexportModel extends EventTarget {
   private constructor(
+    private readonly bundle: Bundle,
     private readonly description: Description,
     private readonly runner: Runner,
     private readonly sample: Sample | null,
@@ -63,6 +72,7 @@ export class KexportModel extends EventTarget {
   private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number; layersRight?: boolean } | undefined;
   private predictMs = 0;
   private readonly tried: Attempt[] = [];
+  private others: Promise<Sample[]> | undefined;
 
   /** Load a bundle.
    *
@@ -75,7 +85,7 @@ export class KexportModel extends EventTarget {
     const bundle = opened(source);
     const description = await bundle.description();
     const [sample, runner] = await Promise.all([readSample(bundle, description), runnerOf(bundle, options)]);
-    const model = new KexportModel(description, runner, sample, options);
+    const model = new KexportModel(bundle, description, runner, sample, options);
     try {
       await model.choose(options.accelerator ?? "auto");
       return model;
@@ -124,7 +134,30 @@ export class KexportModel extends EventTarget {
   /** The inputs of the golden sample; null where the bundle has none. */
   get goldenInputs(): Record<string, Tensor> | null {
     const { sample } = this;
-    return sample && joined(this.inputs, [sample.inputs], this.inputs[0]?.shape[0] ?? 1);
+    return sample && this.tensorsOf(sample);
+  }
+
+  /** How many golden samples there are, the one that proves the bundle among them: it is the first. */
+  get exampleCount(): number {
+    return this.sample ? 1 + (this.description.golden?.examples?.count ?? 0) : 0;
+  }
+
+  /** The inputs of a golden sample (0 is {@link goldenInputs}); all but the first are loaded when they are first asked for.
+   *
+   * @throws InputError where there is none of that number.
+   * @throws BundleError where they can't be loaded.
+   */
+  async example(index: number): Promise<Record<string, Tensor>> {
+    return this.tensorsOf(await this.exampleAt(index));
+  }
+
+  /** Compute a golden sample here and now, and compare it with the reference. Its status may be `wrong`.
+   *
+   * @throws as {@link example} does.
+   */
+  async checkExample(index: number): Promise<Check> {
+    const sample = await this.exampleAt(index);
+    return this.queued(() => check(this.runner, this.ready.accelerator, this.description, sample));
   }
 
   /** What computes now. */
@@ -182,12 +215,10 @@ export class KexportModel extends EventTarget {
    * @throws WrongResultError where the golden sample comes out wrong with the layers shown.
    */
   async layerOutputs(inputs: Readonly<Record<string, InputArray>>, paths?: readonly string[]): Promise<Record<string, Tensor>> {
-    const shown = this.layers.filter((layer) => layer.output && (!paths || paths.includes(layer.path)));
-    if (!shown.length) {
+    if (!this.shown(paths).length) {
       throw new InputError(paths ? `No layer shows its output under ${paths.join(", ")}.` : "The bundle was exported without layer outputs.");
     }
-    const outputs = await this.runLayers(inputs, shown.map(({ output }) => output as Port));
-    return Object.fromEntries(shown.map(({ path, output }) => [path, outputs[(output as Port).name] as Tensor]));
+    return (await this.inspect(inputs, paths)).layers;
   }
 
   /** The class activation map of one sample: how much each place of the last feature map adds to each class of the first output, before
@@ -197,11 +228,27 @@ export class KexportModel extends EventTarget {
    * @throws WrongResultError where the golden sample comes out wrong with the layers shown.
    */
   async activationMap(inputs: Readonly<Record<string, InputArray>>): Promise<Tensor> {
-    const port = this.description.activationMap;
-    if (!port) {
+    const { activationMap } = await this.inspect(inputs, []);
+    if (!activationMap) {
       throw new InputError("The model has no class activation map: no pool over all places has a dense layer behind it, or layers are not shown.");
     }
-    return (await this.runLayers(inputs, [port]))[port.name] as Tensor;
+    return activationMap;
+  }
+
+  /** What {@link layerOutputs} and {@link activationMap} give, of one computation.
+   *
+   * @param paths the layers that are wanted; all by default. Those that show no output are left out.
+   * @throws WrongResultError where the golden sample comes out wrong with the layers shown.
+   */
+  async inspect(inputs: Readonly<Record<string, InputArray>>, paths?: readonly string[]): Promise<Inspection> {
+    const shown = this.shown(paths);
+    const map = this.description.activationMap;
+    const ports = [...shown.map(({ output }) => output as Port), ...(map ? [map] : [])];
+    const outputs = ports.length ? await this.runLayers(inputs, ports) : {};
+    return {
+      layers: Object.fromEntries(shown.map(({ path, output }) => [path, outputs[(output as Port).name] as Tensor])),
+      activationMap: map ? (outputs[map.name] as Tensor) : null,
+    };
   }
 
   /** Compute on another accelerator from now on. Where that can't be, or computes the golden sample wrong, all stays as it is.
@@ -234,6 +281,29 @@ export class KexportModel extends EventTarget {
   async dispose(): Promise<void> {
     this.disposed = true;
     await this.runner.dispose();
+  }
+
+  private shown(paths: readonly string[] | undefined): readonly Layer[] {
+    return this.layers.filter((layer) => layer.output && (!paths || paths.includes(layer.path)));
+  }
+
+  private async exampleAt(index: number): Promise<Sample> {
+    if (index > 0 && index < this.exampleCount) {
+      this.others ??= readExamples(this.bundle, this.description);
+      // What failed for want of a network may do the next time.
+      this.others.catch(() => {
+        this.others = undefined;
+      });
+    }
+    const sample = index === 0 ? this.sample : (await this.others)?.[index - 1];
+    if (!sample) {
+      throw new InputError(`The bundle has ${this.exampleCount} golden samples. Received: number ${index}`);
+    }
+    return sample;
+  }
+
+  private tensorsOf(sample: Sample): Record<string, Tensor> {
+    return joined(this.inputs, [sample.inputs], this.inputs[0]?.shape[0] ?? 1);
   }
 
   /** Outputs of the signature of layers, for one run. */
@@ -346,7 +416,11 @@ function opened(source: string | URL | Bundle): Bundle {
 async function runnerOf(bundle: Bundle, options: LoadOptions): Promise<Runner> {
   const script = options.worker === false || typeof Worker === "undefined" ? null : await bundle.workerScript();
   if (script && typeof location !== "undefined" && new URL(script).origin === location.origin) {
-    return new RemoteRunner(script, bundle.address);
+    try {
+      return await RemoteRunner.started(script, bundle.address);
+    } catch {
+      // A policy that allows no workers (worker-src 'none'): the page computes by itself.
+    }
   }
   return new LocalRunner(bundle);
 }

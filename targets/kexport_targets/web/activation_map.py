@@ -17,10 +17,10 @@ _ACTIVATIONS: Final = ("softmax", "log_softmax", "sigmoid", "reshape")
 
 def activation_map(graph: Graph, output: Value) -> Value | None:
     """Add the map of a legalized graph's output: float32 (samples, height, width, classes). None where the output is not made so."""
-    dense = _through(output, _ACTIVATIONS)
+    dense = through(output, _ACTIVATIONS)
     if dense is None or dense.op != "dense" or dense.input(1).constant is None:
         return None
-    pool = _through(dense.input(0), ("reshape",))
+    pool = through(dense.input(0), ("reshape",))
     if pool is None or not _is_global(pool):
         return None
     features, kernel = pool.input(0), dense.input(1)
@@ -37,7 +37,7 @@ def activation_map(graph: Graph, output: Value) -> Value | None:
     return made
 
 
-def _through(value: Value, ops: tuple[str, ...]) -> Node | None:
+def through(value: Value, ops: tuple[str, ...]) -> Node | None:
     """The nearest node behind ``value`` that is none of ``ops``."""
     node = value.producer
     while node is not None and node.op in ops:

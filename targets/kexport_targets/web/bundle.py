@@ -11,13 +11,23 @@ from typing import Any, Final
 from kexport.contracts import Artifact, Companions, Signature
 from kexport_targets.web import pages
 from kexport_targets.web.annotations import own_scaling
-from kexport_targets.web.description import add_companions, file_entry, golden_entry, write_description
+from kexport_targets.web.description import (
+    add_companions,
+    example_bytes,
+    file_entry,
+    golden_entry,
+    write_description,
+)
 from kexport_targets.web.static_files import BUILDS, STATIC, hashed_name
 
 INDEX: Final = Path("index.html")
 DESCRIPTION: Final = Path("model.json")
 #: These keep their names: a browser asks for them by name, and again at each visit.
 _UNHASHED: Final = ("sw.js", "LICENSE-litert.txt")
+
+#: Bytes of golden samples beside the first: a file that is loaded when somebody asks for one, and what a single page has room for.
+_EXAMPLES: Final = 4_000_000
+_EXAMPLES_INSIDE: Final = 500_000
 
 #: The build of the engine in a single file: the one that runs in every browser.
 _SINGLE_BUILD: Final = "compat"
@@ -89,6 +99,11 @@ def complete(folder: Path, artifact: Artifact, about: Companions) -> Artifact:
         name = "golden.bin" if single else hashed_name("golden.bin", sample)
         description["golden"] = {"file": file_entry(name, sample), **entry}
         added[name] = sample
+        count, examples = example_bytes(about, artifact.signature, _EXAMPLES_INSIDE if single else _EXAMPLES)
+        if count:
+            name = "examples.bin" if single else hashed_name("examples.bin", examples)
+            description["golden"]["examples"] = {"file": file_entry(name, examples), "count": count}
+            added[name] = examples
     text = write_description(description)
     if single:
         blocks = [

@@ -10,13 +10,17 @@ from typing import Any, Final
 import numpy as np
 
 from kexport import __version__
-from kexport.contracts import Companions, Port, Signature
-from kexport.ir import Array, Constant, TensorType
+from kexport.contracts import Companions, Port, Sample, Signature
+from kexport.ir import Array, Constant, TensorType, Value
 from kexport_targets.tflite.writer import contents
+from kexport_targets.web.activation_map import through
 from kexport_targets.web.layers import Exposed, WebGraph
 from kexport_targets.web.vocabulary import rows_read
 
 FORMAT_VERSION: Final = 1
+
+#: More golden samples than that nobody chooses from.
+MOST_EXAMPLES: Final = 15
 
 
 def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
@@ -32,7 +36,10 @@ def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
             _port(n, v.type) | ({"rows": rows[n]} if n in rows else {})
             for n, v in zip(graph.input_names, graph.inputs, strict=True)
         ],
-        "outputs": [_port(n, v.type) for n, v in zip(graph.output_names, graph.outputs, strict=True)],
+        "outputs": [
+            _port(n, v.type) | {"shares": _is_of_shares(v)}
+            for n, v in zip(graph.output_names, graph.outputs, strict=True)
+        ],
         "layers": [
             {
                 "path": call.key,
@@ -48,6 +55,12 @@ def describe(graph: WebGraph, exposed: Exposed | None) -> dict[str, Any]:
         "preprocessing": None,
         "golden": None,
     }
+
+
+def _is_of_shares(value: Value) -> bool:
+    """Whether an output's numbers are shares of 1."""
+    node = through(value, ("reshape",))
+    return node is not None and node.op in ("softmax", "sigmoid")
 
 
 def _port(name: str, tensor_type: TensorType) -> dict[str, Any]:
@@ -69,14 +82,10 @@ def add_companions(description: dict[str, Any], about: Companions) -> None:
 
 
 def golden_entry(about: Companions, signature: Signature) -> tuple[dict[str, Any], bytes] | None:
-    """The golden sample and what a browser needs to judge by it: the entry (without its file), and the file's bytes, inputs before
-    outputs in the signature's order. None where there is no reference."""
+    """The golden sample and what a browser needs to judge by it: the entry (without its file), and the file's bytes. None where there is
+    no reference."""
     if about.sample is None:
         return None
-    parts = [
-        *(_raw(about.sample.inputs[port.name], port) for port in signature.inputs),
-        *(_raw(about.sample.outputs[port.name], port) for port in signature.outputs),
-    ]
     entry = {
         "reference": about.sample.computed_by,
         "tolerance": about.sample.tolerance,
@@ -87,8 +96,32 @@ def golden_entry(about: Companions, signature: Signature) -> tuple[dict[str, Any
             }
             for port in signature.outputs
         },
+        "examples": None,
     }
-    return entry, b"".join(parts)
+    return entry, sample_bytes(about.sample, signature)
+
+
+def example_bytes(about: Companions, signature: Signature, most: int) -> tuple[int, bytes]:
+    """How many of the other golden samples there is room for in ``most`` bytes (and :data:`MOST_EXAMPLES`), and their bytes."""
+    found: list[bytes] = []
+    left = most
+    for sample in about.examples[:MOST_EXAMPLES]:
+        raw = sample_bytes(sample, signature)
+        left -= len(raw)
+        if left < 0:
+            break
+        found.append(raw)
+    return len(found), b"".join(found)
+
+
+def sample_bytes(sample: Sample, signature: Signature) -> bytes:
+    """Inputs before outputs, in the signature's order."""
+    return b"".join(
+        [
+            *(_raw(sample.inputs[port.name], port) for port in signature.inputs),
+            *(_raw(sample.outputs[port.name], port) for port in signature.outputs),
+        ]
+    )
 
 
 def _raw(array: Array, port: Port) -> bytes:

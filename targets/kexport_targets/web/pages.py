@@ -22,6 +22,8 @@ def page(template: str, *, title: str, script: str, program: str, style: str) ->
         template,
         policy=_POLICY,
         title=html.escape(title),
+        hint=f"Where this text stays, the browser has not run {script} or {program}: is the whole bundle on the server, and does the server "
+        "send JavaScript as text/javascript?",
         head=f'<link rel="stylesheet" href="{style}">',
         scripts=f'<script src="{script}"></script>\n<script src="{program}" defer></script>',
     )
@@ -42,6 +44,7 @@ def single_page(
         template,
         policy=policy,
         title=html.escape(title),
+        hint="Where this text stays, the file is damaged, or the browser too old: copy it again, or try another browser.",
         head=f"<style>{style}</style>",
         scripts="\n".join([*blocks, *(f"<script>{script}</script>" for script in safe)]),
     )

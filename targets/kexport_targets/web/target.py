@@ -47,7 +47,9 @@ class WebTarget:
         from kexport_targets.web.annotations import pixels_of
         from kexport_targets.web.layers import WebGraph, layer_calls
         from kexport_targets.web.outputs import separate_outputs
+        from kexport_targets.without_text import refuse_text
 
+        refuse_text(graph, "the browser's runtime")
         _check_shapes(graph)
         pixels_of(options["pixels"])
         calls = layer_calls(graph)
@@ -92,16 +94,11 @@ class WebTarget:
 
 
 def _check_shapes(graph: Graph) -> None:
-    """LiteRT.js sets no lengths at run time, and its tensors hold no text."""
+    """LiteRT.js sets no lengths at run time."""
     for name, value in [
         *zip(graph.input_names, graph.inputs, strict=True),
         *zip(graph.output_names, graph.outputs, strict=True),
     ]:
-        if value.dtype == "string":
-            raise UnsupportedOpError(
-                f"{name!r} is text, which LiteRT.js has no tensors of.",
-                hint="Export the part of the model behind its text layers.",
-            )
         unknown = [str(dim) for dim in value.shape if not isinstance(dim, int)]
         if unknown:
             raise UnsupportedOpError(

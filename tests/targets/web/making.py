@@ -63,10 +63,14 @@ def emitted(folder: Path, graph: Graph | None = None, **given: Any) -> Artifact:
     return TARGET.emit(TARGET.legalize(graph or images(), options), folder, options)
 
 
-def finished(folder: Path, **given: Any) -> Artifact:
-    """A bundle with its golden sample."""
-    x = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8, 1)
-    (y,) = expected(images(), [x])
-    sample = Sample({"image": x}, {"digit": y}, "Keras 3.15.1", 5e-3, {"digit": 1.0}, {"digit": 1.0})
+def finished(folder: Path, *, examples: int = 0, **given: Any) -> Artifact:
+    """A bundle with its golden sample, and so many more."""
+
+    def sample(start: int) -> Sample:
+        x = np.linspace(start, start + 1, 64, dtype=np.float32).reshape(1, 8, 8, 1)
+        (y,) = expected(images(), [x])
+        return Sample({"image": x}, {"digit": y}, "Keras 3.15.1", 5e-3, {"digit": 1.0}, {"digit": 1.0})
+
     artifact = emitted(folder, **given)
-    return TARGET.finish(artifact, folder, Companions({"name": "small <digits>"}, CLASSES, sample))
+    first, *others = map(sample, range(1 + examples))
+    return TARGET.finish(artifact, folder, Companions({"name": "small <digits>"}, CLASSES, first, others))

@@ -13,16 +13,25 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from kexport.contracts import Companions
+from kexport.contracts import Companions, Sample, Signature
 from kexport.errors import MissingDependencyError, UnsupportedOpError, UsageError
 from kexport.ir import symbol
 from kexport_targets.web import TARGET, annotations, pages
+from kexport_targets.web.description import MOST_EXAMPLES, example_bytes
 from kexport_targets.web.static_files import STATIC, StaticFiles
+from support.graphs import graph_from
 from targets.web.making import emitted, finished, images
 
 
+def contents(folder: Path, name: str) -> bytes:
+    """A file of a bundle, which lies in its folder or in its page."""
+    if (folder / "model.json").exists():
+        return (folder / name).read_bytes()
+    return pages.block_contents((folder / "index.html").read_text("utf-8"), name)
+
+
 def description(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "model.json").read_text("utf-8"))
+    return json.loads(contents(folder, "model.json"))
 
 
 def entries(data: Any) -> list[dict[str, Any]]:
@@ -81,6 +90,44 @@ def test_the_golden_sample_is_the_first_and_its_bytes_are_in_order(tmp_path):
     numbers = np.frombuffer((tmp_path / golden["file"]["file"]).read_bytes(), np.float32)
     np.testing.assert_array_equal(numbers[:64], np.linspace(0, 1, 64, dtype=np.float32))
     assert numbers[64:].sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_further_golden_samples_lie_in_a_file_of_their_own_as_far_as_there_is_room(tmp_path, single):
+    finished(tmp_path, examples=3, single_file=single)
+    told = description(tmp_path)["golden"]["examples"]
+    assert told["count"] == 3
+    raw = contents(tmp_path, told["file"]["file"])
+    assert told["file"]["sha256"] == hashlib.sha256(raw).hexdigest()
+    numbers = np.frombuffer(raw, np.float32).reshape(3, 64 + 3)
+    assert numbers[:, 0].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(numbers[:, 64:].sum(axis=1), 1, atol=1e-6)
+    finished(tmp_path / "many", examples=20)
+    assert description(tmp_path / "many")["golden"]["examples"]["count"] == MOST_EXAMPLES
+    finished(tmp_path / "one")
+    assert description(tmp_path / "one")["golden"]["examples"] is None
+
+
+def test_examples_that_there_is_no_room_for_are_left_out():
+    x = np.zeros((1, 8, 8, 1), np.float32)
+    sample = Sample({"image": x}, {"digit": np.zeros((1, 3), np.float32)}, "", 0, {}, {})
+    about = Companions({}, {}, sample, [sample] * 3)
+    signature = Signature.of(images())
+    size = 4 * (64 + 3)
+    assert example_bytes(about, signature, 3 * size) == (3, bytes(3 * size))
+    assert example_bytes(about, signature, 3 * size - 1) == (2, bytes(2 * size))
+    assert example_bytes(about, signature, size - 1) == (0, b"")
+
+
+def test_an_output_says_whether_its_numbers_are_shares_of_1(tmp_path):
+    finished(tmp_path)
+    assert [port["shares"] for port in description(tmp_path)["outputs"]] == [True]
+
+    def body(b, x):
+        return [b.op("relu", x)]
+
+    emitted(tmp_path / "relu", graph_from({"x": ("float32", (2, 3))}, body))
+    assert [port["shares"] for port in description(tmp_path / "relu")["outputs"]] == [False]
 
 
 def test_without_a_reference_there_is_no_golden_sample(tmp_path):

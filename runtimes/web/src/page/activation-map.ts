@@ -1,6 +1,6 @@
 /** Where in the image the evidence for a class stands. */
 
-import type { InputArray, Tensor } from "../arrays";
+import type { Tensor } from "../arrays";
 import { messageOf } from "../errors";
 import type { KexportModel } from "../model";
 import { h } from "./dom";
@@ -26,7 +26,6 @@ export class ActivationMap {
 
   constructor(
     private readonly model: KexportModel,
-    private readonly inputs: () => Record<string, InputArray>,
     private readonly image: HTMLCanvasElement,
   ) {
     this.canvas.height = Math.round((SIZE * image.height) / image.width);
@@ -43,18 +42,20 @@ export class ActivationMap {
   }
 
   /** Show the map of a new input, of which the first output is `scores`. */
-  async refresh(scores: Tensor): Promise<void> {
-    try {
-      this.map = await this.model.activationMap(this.inputs());
-      this.message.textContent = "";
-      // Of a batch, the page shows the first sample.
-      this.offer(Array.from(scores.data as ArrayLike<number>, Number).slice(0, this.map.shape[3]));
-      this.draw();
-    } catch (error) {
-      this.map = null;
-      this.canvas.getContext("2d")?.clearRect(0, 0, this.canvas.width, this.canvas.height);
-      this.message.textContent = messageOf(error);
-    }
+  show(scores: Tensor, map: Tensor): void {
+    this.map = map;
+    this.message.textContent = "";
+    // Of a batch, the page shows the first sample.
+    this.offer(Array.from(scores.data as ArrayLike<number>, Number).slice(0, map.shape[3]));
+    this.draw();
+  }
+
+  /** There is no map of the new input. */
+  fail(error: unknown): void {
+    this.map = null;
+    this.canvas.getContext("2d")?.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.canvas.removeAttribute("aria-label");
+    this.message.textContent = messageOf(error);
   }
 
   private offer(scores: readonly number[]): void {

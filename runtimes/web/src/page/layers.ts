@@ -68,20 +68,23 @@ export class LayerView {
     }
   }
 
-  /** Show the chosen layer for new inputs. */
-  async refresh(): Promise<void> {
-    if (!this.chosen?.output) {
-      return;
-    }
+  /** The paths of the layers whose outputs are shown. */
+  get wanted(): readonly string[] {
+    return this.chosen?.output ? [this.chosen.path] : [];
+  }
+
+  /** Show the chosen layer, if its output is among these. */
+  show(outputs: Readonly<Record<string, Tensor>>): void {
     const layer = this.chosen;
-    try {
-      const outputs = await this.model.layerOutputs(this.inputs(), [layer.path]);
-      if (layer === this.chosen) {
-        this.detail.replaceChildren(...this.described(layer, outputs[layer.path] as Tensor));
-      }
-    } catch (error) {
-      this.detail.replaceChildren(h("p", { className: "warning" }, messageOf(error)));
+    const output = layer && outputs[layer.path];
+    if (layer && output) {
+      this.detail.replaceChildren(...this.described(layer, output));
     }
+  }
+
+  /** The new inputs show no layers. */
+  fail(error: unknown): void {
+    this.detail.replaceChildren(h("p", { className: "warning" }, messageOf(error)));
   }
 
   private diagram(): HTMLElement {
@@ -171,7 +174,10 @@ export class LayerView {
       box.setAttribute("aria-pressed", String(name === layer.path));
     }
     if (layer.output) {
-      void this.refresh();
+      this.model.layerOutputs(this.inputs(), [layer.path]).then(
+        (outputs) => this.show(outputs),
+        (error: unknown) => this.fail(error),
+      );
     } else {
       this.detail.replaceChildren(
         h("h3", {}, layer.path),

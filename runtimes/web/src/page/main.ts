@@ -1,10 +1,13 @@
 /** The page of a bundle, made from its model. */
 
 import type { InputArray, Tensor } from "../arrays";
+import { type Port, sizeOf } from "../description";
+import { messageOf } from "../errors";
 import type * as Kexport from "../index";
 import type { KexportModel } from "../model";
 import { ActivationMap } from "./activation-map";
 import { h, msText, section } from "./dom";
+import { Examples } from "./examples";
 import { ImageInput } from "./image-input";
 import { LayerView } from "./layers";
 import { numbersInput } from "./numbers-input";
@@ -18,10 +21,13 @@ const { KexportModel: Model, InlineBundle } = (globalThis as unknown as { kexpor
 
 const main = document.querySelector("main") as HTMLElement;
 
-/** The ways to give the inputs, one a port. */
+type Inputs = Record<string, InputArray>;
+
+/** The ways to give the inputs of one sample, one a port. */
 function panelsOf(model: KexportModel, onChange: OnChange): InputPanel[] {
   const generates = model.outputs.some((port) => imageShape(port.shape));
-  return model.inputs.map((port) => {
+  return model.inputs.map((batch) => {
+    const port = ofOneSample(batch);
     const preprocessing = model.preprocessing?.input === port.name ? model.preprocessing : null;
     const image = imageShape(port.shape, preprocessing?.layout);
     if (model.vocabulary?.input === port.name) {
@@ -29,6 +35,10 @@ function panelsOf(model: KexportModel, onChange: OnChange): InputPanel[] {
     }
     return image ? new ImageInput(port, image, preprocessing, onChange) : numbersInput(port, onChange, generates);
   });
+}
+
+function ofOneSample(port: Port): Port {
+  return { ...port, shape: [1, ...port.shape.slice(1)] };
 }
 
 /** Predicts whenever an input changes; while one prediction runs, only the newest input waits. */
@@ -40,8 +50,8 @@ class Player {
 
   constructor(
     private readonly model: KexportModel,
-    private readonly inputs: () => Record<string, InputArray>,
-    private readonly after: (outputs: Record<string, Tensor>) => Promise<void>,
+    private readonly inputs: () => Inputs,
+    private readonly after: (inputs: Inputs, outputs: Record<string, Tensor>) => Promise<void>,
   ) {}
 
   readonly play = async (): Promise<void> => {
@@ -53,12 +63,13 @@ class Player {
     while (this.again) {
       this.again = false;
       try {
-        const outputs = await this.model.predict(this.inputs());
+        const given = this.inputs();
+        const outputs = await this.model.predict(given);
         this.output.replaceChildren(...results(this.model, outputs));
         this.time.textContent = `Computed in ${msText(this.model.timings.predict)}.`;
-        await this.after(outputs);
+        await this.after(given, outputs);
       } catch (error) {
-        this.output.replaceChildren(failure(error));
+        this.output.replaceChildren(h("p", { className: "warning", role: "alert" }, messageOf(error)));
         this.time.textContent = "";
       }
     }
@@ -67,44 +78,63 @@ class Player {
 }
 
 function build(model: KexportModel): void {
-  const inputs = (): Record<string, InputArray> => Object.fromEntries(panels.map((panel) => [panel.port.name, panel.value()]));
+  const inputs = (): Inputs => Object.fromEntries(panels.map((panel) => [panel.port.name, panel.value()]));
   const channelsFirst = model.preprocessing?.layout === "channels_first";
   const layers = model.layers.length ? new LayerView(model, inputs, channelsFirst) : null;
-  const player = new Player(model, inputs, async (outputs) => {
-    await map?.refresh(outputs[model.outputs[0]?.name ?? ""] as Tensor);
-    await layers?.refresh();
+  /** What is shown of the inside, of one computation. */
+  const lookInside = async (given: Inputs, outputs: Record<string, Tensor>): Promise<void> => {
+    const wanted = layers?.wanted ?? [];
+    if (!map && !wanted.length) {
+      return;
+    }
+    try {
+      const inside = await model.inspect(given, wanted);
+      if (inside.activationMap) {
+        map?.show(outputs[model.outputs[0]?.name ?? ""] as Tensor, inside.activationMap);
+      }
+      layers?.show(inside.layers);
+    } catch (error) {
+      map?.fail(error);
+      layers?.fail(error);
+    }
+  };
+  const player = new Player(model, inputs, lookInside);
+  const panels = panelsOf(model, () => {
+    examples?.leave();
+    void player.play();
   });
-  const panels = panelsOf(model, () => void player.play());
   const image = panels.find((panel) => panel instanceof ImageInput);
-  const map = image && model.hasActivationMap ? new ActivationMap(model, inputs, image.canvas) : null;
+  const map = image && model.hasActivationMap ? new ActivationMap(model, image.canvas) : null;
   const status = h("div", { id: "status" }, badge(model));
   const accelerators = new Accelerators(model, Model.accelerators(), () => {
     status.replaceChildren(badge(model));
     void player.play();
   });
-  const sample = model.goldenInputs;
-  const showSample = (): void => {
+  const show = (sample: Record<string, Tensor>): void => {
     for (const panel of panels) {
-      const value = sample?.[panel.port.name];
-      if (value) {
-        panel.show(value.data);
-      }
+      // Of a batch, the first.
+      panel.show((sample[panel.port.name] as Tensor).data.subarray(0, sizeOf(panel.port)));
     }
     void player.play();
   };
+  const examples = model.exampleCount ? new Examples(model, show) : null;
   main.replaceChildren(
     h("header", {}, h("h1", {}, model.name), status),
     h(
       "div",
       { className: "split" },
-      section("input", "Input", ...panels.map((panel) => panel.element), sample && h("button", { type: "button", id: "sample", onclick: showSample }, "Golden sample")),
+      section("input", "Input", ...panels.map((panel) => panel.element), examples?.element),
       section("result", "Output", player.output, player.time, map?.element),
     ),
     ...(layers ? [layers.element] : []),
     accelerators.element,
   );
   layers?.start();
-  showSample();
+  if (examples) {
+    void examples.choose(0);
+  } else {
+    void player.play();
+  }
 }
 
 /** Have a service worker keep what this page is made of, with the one build of the engine that runs here. */

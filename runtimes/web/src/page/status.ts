@@ -19,7 +19,8 @@ export class Download {
   private readonly files = new Map<string, { loaded: number; total: number }>();
 
   show(file: string, loaded: number, total: number): void {
-    this.files.set(file, { loaded, total });
+    // A server that unpacks what is packed sends more.
+    this.files.set(file, { loaded: Math.min(loaded, total), total });
     const all = [...this.files.values()];
     const [done, whole] = [all.reduce((sum, one) => sum + one.loaded, 0), all.reduce((sum, one) => sum + one.total, 0)];
     this.bar.value = whole ? done / whole : 0;

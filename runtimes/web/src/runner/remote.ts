@@ -18,20 +18,31 @@ export class RemoteRunner implements Runner {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
-  private opened: Promise<unknown>;
 
-  /** @param script the address of `kexport-web.js`, of the page's own origin.
-   * @param address of the bundle. */
-  constructor(script: string, address: string) {
+  private constructor(script: string) {
     this.worker = new Worker(script, { name: WORKER_NAME });
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.take(data);
     this.worker.onerror = (event) => this.fail(new BundleError(`The worker ${script} fails: ${event.message || "it can't be loaded"}.`));
-    this.opened = this.ask({ kind: "open", address });
-    this.opened.catch(() => {});
+  }
+
+  /** A worker that has answered.
+   *
+   * @param script the address of `kexport-web.js`, of the page's own origin.
+   * @param address of the bundle.
+   * @throws BundleError where the page may start none.
+   */
+  static async started(script: string, address: string): Promise<RemoteRunner> {
+    const runner = new RemoteRunner(script);
+    try {
+      await runner.ask({ kind: "open", address });
+      return runner;
+    } catch (error) {
+      await runner.dispose();
+      throw error;
+    }
   }
 
   async use(accelerator: Accelerator, build: BuildName | undefined, progress?: OnProgress): Promise<Prepared> {
-    await this.opened;
     return (await this.ask({ kind: "use", accelerator, build }, progress)) as Prepared;
   }
 
