@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { chunked, joined } from "../src/arrays";
 import type { Port } from "../src/description";
 import { decode, encode } from "../src/dtypes";
-import { float16ToFloat32, float32ToFloat16 } from "../src/half";
+import { float16ToFloat32, float32ToFloat16, widenHalves } from "../src/half";
 import { sha256, sha256Plain } from "../src/sha256";
 
 const port = (dtype: Port["dtype"], ...shape: number[]): Port => ({ name: "x", dtype, shape });
@@ -14,6 +14,13 @@ describe("half precision", () => {
     const numbers = all.filter((bits) => (bits & 0x7fff) <= 0x7c00);
     expect(numbers.filter((bits) => float32ToFloat16(float16ToFloat32(bits)) !== bits)).toEqual([]);
     expect(all.filter((bits) => Number.isNaN(float16ToFloat32(bits)) === (bits & 0x7fff) <= 0x7c00).length).toBe(0);
+  });
+
+  test("all at once are as one by one", () => {
+    const all = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
+    const found = new Float32Array(all.length);
+    widenHalves(all, found);
+    expect([...all].filter((bits) => !Object.is(found[bits], float16ToFloat32(bits)))).toEqual([]);
   });
 
   test("is rounded to the nearest, ties to even", () => {

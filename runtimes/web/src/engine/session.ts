@@ -1,6 +1,7 @@
 /** A model, compiled for one accelerator. Inputs and outputs are bytes, in the order of the file's signatures. */
 
-import { AcceleratorError, messageOf } from "../errors";
+import { AcceleratorError, BundleError, messageOf } from "../errors";
+import { type ModelFile, widened } from "../tflite/widen";
 import type { Engine } from "./engine";
 import { download, inputBuffer, upload } from "./gpu";
 import { type CompiledModel, type Deletable, type Environment, type LoadedModel, type TensorBuffer, taken } from "./wasm";
@@ -37,6 +38,7 @@ export class Session implements Deletable {
 
   /** Compile the bytes of a .tflite file.
    *
+   * @throws BundleError where they are none.
    * @throws AcceleratorError where the accelerator is not there, or can't hold the whole model.
    */
   static async compile(engine: Engine, file: Uint8Array, accelerator: Accelerator): Promise<Session> {
@@ -47,11 +49,15 @@ export class Session implements Deletable {
     engine.errors();
     const gpu = accelerator === "webgpu" ? await engine.gpuEnvironment() : null;
     const environment = gpu?.environment ?? engine.cpuEnvironment;
-    const pointer = wasm._malloc(file.byteLength);
+    const { bytes, write } = read(file);
+    const pointer = wasm._malloc(bytes);
+    if (!pointer) {
+      throw new AcceleratorError(`There is no memory for a model of ${bytes} bytes.`);
+    }
     const made: Deletable[] = [];
     try {
-      wasm.HEAPU8.set(file, pointer);
-      const model = wasm.loadModel(environment, pointer, file.byteLength);
+      write(wasm.HEAPU8.subarray(pointer, pointer + bytes));
+      const model = wasm.loadModel(environment, pointer, bytes);
       made.push(model);
       const compiled = await wasm.compileModel(environment, model, {
         environment: { liteRtEnvironment: environment },
@@ -211,6 +217,14 @@ export class Session implements Deletable {
       });
     }
     return found;
+  }
+}
+
+function read(file: Uint8Array): ModelFile {
+  try {
+    return widened(file);
+  } catch (error) {
+    throw new BundleError(`The model is no .tflite file that kexport wrote: ${messageOf(error)}.`);
   }
 }
 
