@@ -183,12 +183,14 @@ class RecordResult:
 
 @dataclass(frozen=True)
 class VerifyRow:
-    """One artifact of an export folder: its verdict, or (``verdict`` None) the problem that kept it from running."""
+    """One artifact of an export folder: its verdict, or (``verdict`` None) the problem that kept it from running. ``note``: what was not
+    done, and how to have it done."""
 
     target: str
     artifact: Path
     verdict: Verdict | None
     problem: str = ""
+    note: str = ""
 
     @property
     def passed(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kexport import plugins
 from kexport.api.exported import damage, inside, own_golden, signature
@@ -25,7 +25,7 @@ def verify(
     folder: str | os.PathLike[str],
     *,
     golden: GoldenLike | None = None,
-    own_tests: bool = False,
+    own_tests: bool | None = None,
     progress: Progress | None = None,
 ) -> VerifyResult:
     """Check the files of an export against its manifest, run each artifact on its runtime, and compare.
@@ -33,8 +33,9 @@ def verify(
     Args:
         folder: what :func:`kexport.export` wrote.
         golden: other golden vectors than the folder's own.
-        own_tests: whether to run the tests that artifacts bring along (a Swift package's) as well: they are programs, which run with
-            the rights of this one, so that the folder must be of somebody you trust.
+        own_tests: whether to run the tests that artifacts bring along (a Swift package's) as well. They are programs, which run with the
+            rights of this one: None runs them where they can run and are, to the byte, what this kexport writes; True whatever they are, so
+            that the folder must be of somebody you trust.
 
     Returns:
         A row an artifact; a damaged file or a wrong output is a row that did not pass, not an exception.
@@ -55,12 +56,8 @@ def verify(
         for name, entry in manifest["targets"].items():
             notify(f"Running {name} on {entry['runtime']}")
             row = _row(folder, name, entry, vectors)
-            tests = entry.get("details", {}).get("own_tests") if own_tests else None
-            if tests is not None and row.verdict is not None:
-                notify(f"Running the tests of {name}")
-                row = _with_own_tests(
-                    row, plugins.runtime(entry["runtime"]), inside(folder, f"{name}/{tests}")
-                )
+            if row.verdict is not None and "own_tests" in entry.get("details", {}) and own_tests is not False:
+                row = _with_own_tests(row, folder, entry, notify, asked=own_tests is True)
             rows.append(row)
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -89,14 +86,22 @@ def _row(folder: Path, name: str, entry: Mapping[str, Any], golden: Golden) -> V
     return VerifyRow(name, main, verdict, " ".join(verdict.problems))
 
 
-def _with_own_tests(row: VerifyRow, runtime: Any, tests: Path) -> VerifyRow:
-    """The row, with what the artifact's own tests found."""
+def _with_own_tests(
+    row: VerifyRow, folder: Path, entry: Mapping[str, Any], notify: Progress, *, asked: bool
+) -> VerifyRow:
+    """The row, with what the artifact's own tests found, where they are ``asked`` for or may run unasked."""
+    runtime: Any = plugins.runtime(entry["runtime"])
+    missing = runtime.own_tests_available()
+    if missing is not None:
+        if asked:
+            raise MissingDependencyError(f"The tests of the {row.target} artifact can't run here: {missing}")
+        return row
+    details, target = entry["details"], plugins.target(row.target)
+    if not asked and not target.wrote_own_tests(folder / row.target, details):  # type: ignore[attr-defined]
+        return replace(row, note=_NOT_OURS)
+    notify(f"Running the tests of {row.target}")
     try:
-        found = runtime.own_tests(tests)
-    except OSError as error:
-        raise MissingDependencyError(
-            f"The tests of the {row.target} artifact can't run here: {error}"
-        ) from error
+        found = runtime.own_tests(inside(folder, f"{row.target}/{details['own_tests']}"))
     except RuntimeError as error:
         return replace(row, problem=f"{row.problem} {error}".strip())
     more = tuple(AcceleratorRow(name, error, problem) for name, (error, problem) in found.items())
@@ -106,3 +111,6 @@ def _with_own_tests(row: VerifyRow, runtime: Any, tests: Path) -> VerifyRow:
     return replace(
         row, verdict=verdict, problem=" ".join([*([row.problem] if row.problem else []), *problems])
     )
+
+
+_NOT_OURS: Final = "Its own tests were not run: they, or files beside them, are not what this version of kexport writes. If you trust them: --own-tests."

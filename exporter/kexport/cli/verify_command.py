@@ -14,13 +14,16 @@ from kexport.errors import VerificationError
     click.argument("folder", type=click.Path()),
     click.option("--golden", type=click.Path(), metavar="FILE", help="Compare with these golden vectors."),
     click.option(
-        "--own-tests",
-        is_flag=True,
-        help="Run the tests that artifacts bring along, too (a Swift package's, on a Mac): programs, of somebody you trust.",
+        "--own-tests/--no-own-tests",
+        default=None,
+        help="Run the tests that artifacts bring along, too (a Swift package's, on a Mac): programs, of somebody you trust. "
+        "Unasked, those that are to the byte what kexport writes.",
     ),
     output_options,
 )
-def command(folder: str, golden: str | None, own_tests: bool, as_json: bool, quiet: bool, debug: bool) -> int:
+def command(
+    folder: str, golden: str | None, own_tests: bool | None, as_json: bool, quiet: bool, debug: bool
+) -> int:
     """Check the files in an export FOLDER against its manifest, run each artifact and compare its outputs."""
     import kexport
 

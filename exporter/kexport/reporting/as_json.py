@@ -97,6 +97,7 @@ def verify_json(result: VerifyResult) -> str:
             "artifact": str(row.artifact),
             "passed": row.passed,
             "problem": row.problem,
+            "note": row.note,
             "verification": None if row.verdict is None else row.verdict.to_dict(),
         }
         for row in result.rows

@@ -104,8 +104,7 @@ def verify_text(result: VerifyResult) -> str:
         lines.append(f"{row.artifact}  {'passed' if row.passed else 'FAILED'}")
         if row.verdict is not None:
             lines.append(verdict_text(row.verdict).rstrip("\n"))
-        if row.problem:
-            lines.append(row.problem)
+        lines += filter(None, (row.problem, row.note))
     return "\n".join(lines) + "\n"
 
 

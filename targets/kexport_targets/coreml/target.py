@@ -117,20 +117,23 @@ class CoreMLTarget:
         block, inputs, outputs = emit_graph(graph, version=settings.version(options), labels=labels)
         about = About(*(options[key] for key in ("summary", "model_version", "author", "license")))
         described = description(graph, inputs, outputs, about=about, image=image, labels=bool(labels))
-        package = project(graph.name) if options["xcode"] else None
-        place = package.model if package else Path()
-        (folder / place).mkdir(parents=True, exist_ok=True)
-        written = Package(described, block, options["deployment_target"]).write(folder / place, PACKAGE)
-        files = [place / file for file in written.files]
-        if package:
-            files += package.write(
-                folder,
+        package = (
+            project(
                 graph.name,
                 described,
                 graph.input_names,
                 graph.output_names,
                 version=settings.version(options),
             )
+            if options["xcode"]
+            else None
+        )
+        place = package.place if package else Path()
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        written = Package(described, block, options["deployment_target"]).write(folder / place, PACKAGE)
+        files = [place / file for file in written.files]
+        if package:
+            files += package.write(folder)
         signature = Signature(
             tuple(
                 _image_port(port, image, graph) if image is not None and port.name == image.name else port
@@ -151,6 +154,7 @@ class CoreMLTarget:
             details["float32_layers"] = sorted(settings.layers(options))
         if package:
             details["own_tests"] = package.folder.as_posix()
+            details["swift_package"] = package.to_json()
         return Artifact(place / written.main, tuple(files), signature, details)
 
     def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
@@ -160,6 +164,17 @@ class CoreMLTarget:
 
             write_golden(artifact, folder, about.sample)
         return artifact
+
+    def wrote_own_tests(self, folder: Path, details: Mapping[str, Any]) -> bool:
+        """Whether the Swift package in the folder of an artifact with these details is, to the byte, what this version of kexport
+        writes; what it is to be is worked out anew, since anybody may have written details and package."""
+        from kexport_targets.coreml.xcode import Project
+
+        try:
+            package = Project.from_json(details["swift_package"])
+            return details["own_tests"] == package.folder.as_posix() and package.is_unchanged(folder)
+        except (KeyError, TypeError, ValueError):
+            return False
 
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 has 11 significant bits."""

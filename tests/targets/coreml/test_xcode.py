@@ -5,6 +5,7 @@ Every generated file is parsed; where there is a Swift compiler, it is held to t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from kexport.ir import TensorType
 from kexport_runtimes.coreml import swift_package
 from kexport_targets.coreml.write import Description, Feature
 from kexport_targets.coreml.xcode import golden, names
-from kexport_targets.coreml.xcode.project import project
+from kexport_targets.coreml.xcode.project import Project, project
 from kexport_targets.coreml.xcode.tests_source import MARK
 from support import tiny
 
@@ -67,9 +68,8 @@ KINDS = ("hostile", "image", "classifier", "flexible")
 
 
 def write(kind: str, folder: Path, version: int = 16, model: str = "some model") -> Path:
-    made = project(model)
-    description, inputs, outputs = described(kind)
-    files = made.write(folder, model, description, inputs, outputs, version=version)
+    made = project(model, *described(kind), version=version)
+    files = made.write(folder)
     found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert found == sorted(files)
     return folder / made.folder
@@ -133,7 +133,7 @@ def test_members_are_different_identifiers() -> None:
     ],
 )
 def test_modules(model: str, module: str) -> None:
-    assert project(model).module == module
+    assert names.module(model) == module
 
 
 def test_literals_hold_all_text() -> None:
@@ -285,13 +285,80 @@ def test_verify_runs_the_packages_tests(exported: Path, tmp_path: Path, monkeypa
     ])  # fmt: skip
     on_a_mac(monkeypatch, tmp_path, lines, 0)
     before = sorted(exported.rglob("*"))
-    result = kexport.verify(exported, own_tests=True)
-    assert result.passed
-    assert result.rows[0].verdict is not None
-    found = {row.name: row.max_rel_error for row in result.rows[0].verdict.accelerators}
-    assert found == {"cpuOnly": 1e-7, "cpuAndGPU": 2e-5}
+    for chosen in ({}, {"own_tests": True}):
+        result = kexport.verify(exported, **chosen)
+        assert result.passed
+        assert result.rows[0].verdict is not None
+        found = {row.name: row.max_rel_error for row in result.rows[0].verdict.accelerators}
+        assert found == {"cpuOnly": 1e-7, "cpuAndGPU": 2e-5}
     assert sorted(exported.rglob("*")) == before
-    assert kexport.verify(exported).rows[0].verdict.accelerators == ()
+    assert kexport.verify(exported, own_tests=False).rows[0].verdict.accelerators == ()
+
+
+def add_a_source(package: Path, manifest: Any) -> None:
+    (package / "Sources/Tiny/More.swift").write_text("let more = 1\n")
+
+
+def change_a_source(package: Path, manifest: Any) -> None:
+    path = package / "Tests/TinyTests/Golden.swift"
+    path.write_text(path.read_text().replace("seconds", "minutes"))
+    for file in manifest["targets"]["coreml"]["files"]:
+        if file["path"].endswith("TinyTests/Golden.swift"):
+            file["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def take_a_source_away(package: Path, manifest: Any) -> None:
+    path = package / "README.md"
+    path.unlink()
+    files = manifest["targets"]["coreml"]["files"]
+    files[:] = [file for file in files if not file["path"].endswith("README.md")]
+
+
+def link_a_folder(package: Path, manifest: Any) -> None:
+    (package / "Plugins").symlink_to(package / "Sources")
+
+
+def ask_for_another_model(package: Path, manifest: Any) -> None:
+    manifest["targets"]["coreml"]["details"]["swift_package"]["model"] = "big"
+
+
+def ask_for_code(package: Path, manifest: Any) -> None:
+    (member,) = manifest["targets"]["coreml"]["details"]["swift_package"]["inputs"]
+    member["feature"]["image"] = "\nlet more = 1 //"
+
+
+def ask_for_nonsense(package: Path, manifest: Any) -> None:
+    manifest["targets"]["coreml"]["details"]["swift_package"] = ["?"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *[add_a_source, change_a_source, take_a_source_away, link_a_folder],
+        *[ask_for_another_model, ask_for_code, ask_for_nonsense],
+    ],
+)
+def test_unasked_nothing_runs_but_what_kexport_wrote(
+    change: Any, exported: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    manifest = json.loads((exported / "manifest.json").read_text())
+    change(exported / "coreml/xcode/Tiny", manifest)
+    (exported / "manifest.json").write_text(json.dumps(manifest))
+    on_a_mac(monkeypatch, tmp_path, reported(compute_units="cpuOnly", error=0.0), 0)
+    result = kexport.verify(exported)
+    assert result.passed
+    assert result.rows[0].verdict.accelerators == ()
+    assert "--own-tests" in result.rows[0].note
+    asked = kexport.verify(exported, own_tests=True)
+    assert [row.name for row in asked.rows[0].verdict.accelerators] == ["cpuOnly"]
+
+
+def test_a_package_is_written_from_what_the_manifest_says(tmp_path: Path) -> None:
+    for kind in KINDS:
+        made = project("some model", *described(kind), version=16)
+        assert Project.from_json(json.loads(json.dumps(made.to_json()))) == made
+        made.write(tmp_path / kind)
+        assert made.is_unchanged(tmp_path / kind)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
+from kexport_targets.coreml.schema import COLOR_SPACES
 from kexport_targets.coreml.write import Description, Feature
 from kexport_targets.coreml.xcode.names import identifiers, shown
 
@@ -75,6 +76,38 @@ def members(
                 zip(names, identifiers(names), description.outputs, strict=True)
             )
         ],
+    )
+
+
+def to_json(side: Sequence[Member]) -> list[dict[str, Any]]:
+    """All that :func:`from_json` makes the same members of."""
+    return [{"name": m.name, "golden": m.golden, "feature": asdict(m.feature)} for m in side]
+
+
+def from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
+    """What :func:`to_json` gave, read back. Of a file of anybody's no text gets into a source but as a literal: identifiers are made
+    anew, and colours are those that there are.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    given = identifiers([str(entry["name"]) for entry in entries])
+    return tuple(
+        Member(str(entry["name"]), name, _feature(entry["feature"]), bool(entry["golden"]))
+        for name, entry in zip(given, entries, strict=True)
+    )
+
+
+def _feature(entry: Mapping[str, Any]) -> Feature:
+    if entry["image"] not in ("", *COLOR_SPACES):
+        raise ValueError(f"a color of {', '.join(COLOR_SPACES)}. Received: {entry['image']!r}")
+    return Feature(
+        str(entry["name"]),
+        str(entry["dtype"]),
+        None if entry["shape"] is None else tuple(map(int, entry["shape"])),
+        tuple((int(low), int(high)) for low, high in entry["ranges"]),
+        tuple(tuple(map(int, shape)) for shape in entry["shapes"]),
+        entry["image"],
     )
 
 
