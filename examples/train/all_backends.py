@@ -4,9 +4,12 @@
 
 A cell of the table is the largest error that the artifact showed on its own runtime against the backend that trained the model, of the
 output's range; or a letter, which is explained below. The exit code is 1 where something failed that is not known to.
+
+``table.md`` in the folder has the same in short, a column a backend: the largest error of all targets.
 """
 
 import argparse
+import datetime
 import json
 import string
 import subprocess
@@ -34,6 +37,7 @@ class Table:
 
     cells: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     failed: bool = False
 
     def note(self, reason: str) -> str:
@@ -53,6 +57,24 @@ class Table:
             print("".join([backend.ljust(16), model.ljust(16), *shown]).rstrip())
         for letter, reason in self.reasons.items():
             print(f"  {letter}: {reason}")
+
+    def in_short(self, targets: list[str]) -> str:
+        """A column a backend, in Markdown: the largest error of all targets, else the letters of what was not exported."""
+        names = list(dict.fromkeys(backend for backend, _ in self.cells))
+        models = list(dict.fromkeys(model for _, model in self.cells))
+        lines = [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+        for model in models:
+            shown = [self._worst(self.cells.get((backend, model), {})) for backend in names]
+            lines.append(f"| `{model}` | {' | '.join(shown)} |")
+        told = [f"- {letter}: {reason}" for letter, reason in self.reasons.items()]
+        made = [f"- `{name}`: {versions}" for name, versions in self.versions.items()]
+        head = f"{datetime.date.today()}, kexport {kexport.__version__}, targets: {', '.join(targets)}"
+        return "\n".join([head, "", *lines, "", *told, "", *made, ""])
+
+    def _worst(self, row: dict[str, str]) -> str:
+        """The largest of a row's errors, or the letters in it."""
+        letters = sorted(set(row.values()) & set(self.reasons))
+        return " ".join(letters) or max(row.values(), key=float, default="")
 
 
 def trained(backend: str, folder: Path, data: Path, models: list[str]) -> list[dict[str, object]]:
@@ -122,7 +144,7 @@ def main() -> int:
         folder = options.folder / backend
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            backends.setup(backend, progress=say)
+            table.versions[backend] = backends.setup(backend, progress=say).versions
         except kexport.KexportError as error:
             table.cells[backend, "-"] = dict.fromkeys(targets, table.note(str(error).replace("\n", " ")))
             table.failed = True
@@ -142,6 +164,7 @@ def main() -> int:
             say(f"{backend}: {json.dumps(line)}")
             exported(table, backend, model, folder / str(line["file"]), targets)
     table.show(targets)
+    (options.folder / "table.md").write_text(table.in_short(targets), "utf-8")
     return int(table.failed)
 
 

@@ -114,7 +114,7 @@ def test_remove(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_missing_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    with pytest.raises(MissingDependencyError, match=r"(?s)gcc and nm is missing.*apt install gcc"):
+    with pytest.raises(MissingDependencyError, match=r"(?s)Missing to make them: gcc, nm.*apt install gcc"):
         mpi.check()
     with pytest.raises(MissingDependencyError, match=r"(?s)apt-get and dpkg are missing.*--python"):
         python27.unpack(tmp_path / "python27", Runner(tmp_path / "tmp"))

@@ -5,14 +5,13 @@ CNTK and Theano in every run of the tests; the others, and all targets, in the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import kexport
 from kexport import backends
-from support.real_backends import only_where_possible, project_backends, written_by
+from support.real_backends import MXNET19, PLACES, only_where_possible, project_backends, written_by
 from support.targets import TARGETS
 
 SCRIPT = Path(__file__).with_name("train_small.py")
@@ -21,25 +20,26 @@ KERAS1 = "keras1-theano"
 pytestmark = only_where_possible
 
 
-@pytest.fixture(autouse=True)
-def project() -> Iterator[None]:
-    with project_backends():
-        yield
-
-
 def check(name: str, target: str, folder: Path) -> None:
     """Every model that was trained in the environment computes in the target what it computes there, to 1e-5."""
-    trained_on = "theano" if name == KERAS1 else None
+    place = PLACES[name]
+    backend = backends.RECIPES[place.recipe].backend
     models = sorted(written_by(name, SCRIPT).glob("*.h5"))
-    assert len(models) == (4 if name == "mxnet" else 5)
+    assert len(models) == (4 if backend == "mxnet" else 5)
     for model in models:
-        result = kexport.export(model, target=target, output=folder / model.stem, trained_on=trained_on)
+        with project_backends(place.home):
+            result = kexport.export(
+                model,
+                target=target,
+                output=folder / model.stem,
+                trained_on=backend if name == KERAS1 else None,
+            )
         (made,) = result.targets
         assert (model.stem, made.status, made.reason) == (model.stem, "verified", "")
         assert made.verdict is not None
         assert made.verdict.tolerance <= 1e-5
         if name != "tensorflow1":
-            assert backends.RECIPES[name].backend in made.verdict.reference
+            assert backend in made.verdict.reference
 
 
 @pytest.mark.parametrize("name", ["cntk", "theano"])
@@ -49,6 +49,6 @@ def test_models_trained_in(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", ["cntk", "theano", "mxnet", KERAS1, "tensorflow1"])
+@pytest.mark.parametrize("name", ["cntk", "theano", "mxnet", MXNET19, KERAS1, "tensorflow1"])
 def test_models_trained_in_each_on_every_target(name: str, target: str, tmp_path: Path) -> None:
     check(name, target, tmp_path)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kexport import plugins
+from kexport import backends, plugins
 from kexport.errors import LoweringError
 from kexport.loading import load
 from kexport.lowering import lower
 from support.comparing import assert_close
-from support.real_backends import KERAS1, KERAS2, only_where_possible, written_by
+from support.real_backends import KERAS1, KERAS2, MXNET19, PLACES, only_where_possible, written_by
 from support.targets import TARGETS
 
 WINDOWS = Path(__file__).with_name("draw_windows.py")
@@ -56,16 +56,18 @@ def problem(folder: Path, row: str, backend: str, target: str, work: Path) -> st
         pytest.param("cntk", KERAS2, 160, id="cntk"),
         pytest.param("theano", KERAS2, 180, id="theano"),
         pytest.param("mxnet", KERAS2, 140, id="mxnet"),
+        pytest.param(*MXNET19.values, KERAS2, 140, marks=MXNET19.marks, id="mxnet-1.9"),
         pytest.param("keras1-theano", KERAS1, 160, id="keras1-theano"),
         pytest.param("cntk", WINDOWS, 100, id="cntk-windows"),
         pytest.param("theano", WINDOWS, 20, id="theano-windows"),
         pytest.param("mxnet", WINDOWS, 100, id="mxnet-windows"),
+        pytest.param(*MXNET19.values, WINDOWS, 100, marks=MXNET19.marks, id="mxnet-1.9-windows"),
     ],
 )
 def test_every_row(name: str, script: Path, least: int, target: str, tmp_path: Path) -> None:
     folder = written_by(name, script)
     rows = sorted(path.stem for path in folder.glob("*.npz"))
     assert len(rows) >= least
-    backend = name.removeprefix("keras1-")
+    backend = backends.RECIPES[PLACES[name].recipe].backend
     told = {row: problem(folder, row, backend, target, tmp_path / row) for row in rows}
     assert {row: why for row, why in told.items() if why} == {}

@@ -46,7 +46,7 @@ def check() -> None:
     missing = [program for program in ("gcc", "nm") if shutil.which(program) is None]
     if missing:
         raise MissingDependencyError(
-            f"CNTK needs stand-ins for OpenMPI, and {' and '.join(missing)} is missing to make them.",
+            f"CNTK needs stand-ins for OpenMPI. Missing to make them: {', '.join(missing)}",
             hint="On Debian and Ubuntu: apt install gcc libc6-dev binutils.",
         )
 
@@ -55,7 +55,7 @@ def build(site: Path, folder: Path) -> None:
     """Write ``libmpi.so.12`` and ``libmpi_cxx.so.1`` for the CNTK in ``site`` into ``folder``.
 
     Raises:
-        MissingDependencyError: they can't be compiled.
+        MissingDependencyError: CNTK's libraries can't be read, or the stand-ins not compiled.
     """
     folder.mkdir()
     symbols = _undefined(site / "cntk" / "libs")
@@ -64,11 +64,20 @@ def build(site: Path, folder: Path) -> None:
 
 
 def _undefined(libraries: Path) -> list[str]:
-    """What CNTK's libraries look for elsewhere."""
+    """What CNTK's libraries look for elsewhere.
+
+    Raises:
+        MissingDependencyError: ``nm`` can't read them.
+    """
     found: set[str] = set()
     for library in sorted([*libraries.glob("libCntk*.so"), *libraries.glob("Cntk*.so")]):
         command = [shutil.which("nm") or "nm", "-D", "--undefined-only", str(library)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise MissingDependencyError(
+                f"The libraries of CNTK can't be read: {done.stderr.strip()[-300:]}",
+                hint="On Debian and Ubuntu: apt install binutils.",
+            )
         found.update(line.split()[-1].partition("@")[0] for line in done.stdout.splitlines() if line.split())
     return sorted(found)
 

@@ -16,9 +16,13 @@ from typing import Final
 
 from kexport.errors import MissingDependencyError
 
-#: What would lead a Python, or its pip, out of its environment.
+#: What would lead a Python, its pip or its Keras out of its environment.
 _LEADING_OUT: Final = frozenset(
-    ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"]
+    [
+        *["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"],
+        *["PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"],
+        *["KERAS_BACKEND", "THEANO_FLAGS", "TF_USE_LEGACY_KERAS"],
+    ]
 )
 _KEPT_LINES: Final = 400
 
@@ -52,6 +56,12 @@ _NO_COMPILER: Final = (
     "Microsoft Visual C++",
     "No such file or directory: 'gcc'",
 )
+
+
+def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of a process in an environment: the caller's, but for what would lead out of it, and its own."""
+    kept = {key: value for key, value in os.environ.items() if key not in _LEADING_OUT}
+    return {**kept, "PYTHONNOUSERSITE": "1", **variables}
 
 
 @dataclass(frozen=True)
@@ -100,8 +110,7 @@ class Runner:
             MissingDependencyError: it can't be started.
         """
         self.temporary.mkdir(parents=True, exist_ok=True)
-        kept = {key: value for key, value in os.environ.items() if key not in _LEADING_OUT}
-        own = {"PYTHONNOUSERSITE": "1", "PIP_USER": "0", "TMPDIR": str(self.temporary), "LC_ALL": "C.UTF-8"}
+        own = {"PIP_USER": "0", "TMPDIR": str(self.temporary), "LC_ALL": "C.UTF-8", **(variables or {})}
         try:
             process = subprocess.Popen(
                 command,
@@ -109,7 +118,7 @@ class Runner:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 # pip's own five tries of every package take minutes where there is no network.
-                env={"PIP_RETRIES": "3", **kept, **own, **(variables or {})},
+                env={"PIP_RETRIES": "3", **surroundings(own)},
                 cwd=folder,
                 encoding="utf-8",
                 errors="replace",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kexport.backends.locking import Taken, held
+from kexport.backends.processes import surroundings
 from kexport.backends.recipes import RECIPES, Recipe, recipe_of
 from kexport.errors import MissingDependencyError, UsageError
 
@@ -44,12 +45,7 @@ class Environment:
 
     def process_environment(self) -> dict[str, str]:
         """The caller's environment with this one's variables; what would lead out of it is taken away."""
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if key not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "KERAS_BACKEND", "THEANO_FLAGS"}
-        }
-        return {**kept, "PYTHONNOUSERSITE": "1", **self.variables}
+        return surroundings(self.variables)
 
 
 def home() -> Path:

@@ -114,8 +114,7 @@ class Library(object):
         if self.name == "keras":
             backend = self.module.backend.backend
             name = backend() if callable(backend) else str(backend)
-        package = sys.modules.get({"mxnet": "mxnet"}.get(name, name))
-        version = getattr(package, "__version__", "")
+        version = getattr(sys.modules.get(name), "__version__", "")
         return ("%s %s" % (name, version)).strip()
 
     @property
