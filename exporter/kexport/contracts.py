@@ -219,7 +219,12 @@ class Runtime(Protocol):
         ...
 
     def run(self, artifact: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by their signature names, for inputs by theirs."""
+        """The outputs by their signature names, for inputs by theirs.
+
+        Raises:
+            ChildProcessError: the engine is there, and does not come up.
+            RuntimeError, ValueError: it does not run the artifact, or not with these inputs.
+        """
         ...
 
     def benchmark(

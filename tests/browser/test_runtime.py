@@ -14,6 +14,7 @@ import pytest
 
 import kexport.verification
 from kexport.contracts import Artifact, Signature
+from kexport.errors import MissingDependencyError
 from kexport.ir import Builder, Value
 from kexport.reference import Golden
 from kexport_runtimes.browser import RUNTIME, frames, programs
@@ -191,6 +192,22 @@ def test_a_missing_browser_is_told_of(monkeypatch):
     assert "install" in RUNTIME.available()
     with pytest.raises(RuntimeError, match="no browser was found"):
         RUNTIME.version()
+
+
+def test_a_browser_that_does_not_come_up_is_missing(monkeypatch, tmp_path):
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv(programs.VARIABLE, str(program))
+    page = tmp_path / "bundle" / finished(tmp_path / "bundle").main
+    with pytest.raises(ChildProcessError, match=r"does not open a page: it ended\. no display Name another"):
+        RUNTIME.run(page, {"image": X})
+    (y,) = expected(images(), [X])
+    golden = Golden({"image": X}, {"digit": y}, meta={"keras": "3", "library": "keras"})
+    artifact = Artifact(page, (), Signature.of(images()))
+    with pytest.raises(MissingDependencyError, match="can't be run here: chromium") as caught:
+        kexport.verification.verify(artifact, RUNTIME, golden, tolerance=1e-5)
+    assert caught.value.exit_code == 7
 
 
 def test_frames_hold_what_was_packed():

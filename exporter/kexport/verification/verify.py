@@ -103,6 +103,8 @@ def _run(
     more: dict[str, Any] = {} if accelerator is None else {"accelerator": accelerator}
     try:
         outputs = runtime.run(artifact.main, inputs, **more)
+    except ChildProcessError as error:
+        raise MissingDependencyError(f"The artifact can't be run here: {error}") from error
     except (RuntimeError, ValueError) as error:
         # What runtimes raise for a file they don't accept.
         raise VerificationError(f"{runtime.version()} does not run the artifact: {error}") from error

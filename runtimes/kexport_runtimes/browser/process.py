@@ -21,6 +21,9 @@ _LIMIT: Final = 180.0
 #: Seconds that closing takes at most, twice.
 _PATIENCE: Final = 10.0
 
+#: The way out where a browser does not come up.
+_ANOTHER: Final = f" Name another browser in {programs.VARIABLE}."
+
 _WATCH: Final = Path(__file__).with_name("watch.py")
 
 #: What WebAssembly was given it does not give back: after bundles of so many bytes the page starts anew.
@@ -31,11 +34,11 @@ class Browser:
     """A browser without a window, and the server that its page works for.
 
     Raises:
-        RuntimeError: the program can't be started.
+        ChildProcessError: the program can't be started.
     """
 
     def __init__(self, program: programs.Program) -> None:
-        self._program = program
+        self.program = program
         self._served = 0
         self._addresses: dict[tuple[object, ...], str] = {}
         self._server = Server()
@@ -58,7 +61,7 @@ class Browser:
         except OSError as error:
             self._server.close()
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise RuntimeError(f"{program.path} can't be started: {error}") from error
+            raise ChildProcessError(f"{program.path} can't be started: {error}.{_ANOTHER}") from error
 
     def ask(
         self, folder: Path, arrays: dict[str, bytes], **message: Any
@@ -66,6 +69,7 @@ class Browser:
         """What the page answers about a bundle.
 
         Raises:
+            ChildProcessError: the browser does not come up.
             RuntimeError: it can't compute that, or the browser has ended or hangs.
         """
         fresh = self._served > _MOST_SERVED
@@ -74,14 +78,9 @@ class Browser:
         job = self._server.ask({**message, "bundle": self._address(folder), "fresh": fresh}, arrays)
         end = time.monotonic() + _LIMIT
         while not job.done.wait(0.2):
-            if not self.alive():
-                raise RuntimeError(f"{programs.version(self._program)} ended: {self._last_words()}")
-            if time.monotonic() > end:
-                words = self._last_words()
-                self.close()
-                raise RuntimeError(
-                    f"{programs.version(self._program)} gave no answer for {_LIMIT:.0f} s: {words}"
-                )
+            hangs = time.monotonic() > end
+            if hangs or not self.alive():
+                raise self._failed(f"gave no answer for {_LIMIT:.0f} s" if hangs else "ended")
         assert job.answer is not None
         answer, found = frames.unpack(job.answer)
         if "error" in answer:
@@ -119,9 +118,19 @@ class Browser:
         self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _failed(self, how: str) -> Exception:
+        """What became of it; it is closed."""
+        name, words, met = programs.version(self.program), self._last_words(), self._server.met
+        self.close()
+        if met:
+            return RuntimeError(f"{name} {how}. {words}")
+        return ChildProcessError(
+            f"{name} ({self.program.path}) does not open a page: it {how}. {words}{_ANOTHER}"
+        )
+
     def _last_words(self) -> str:
         self._log.seek(0)
-        return self._log.read().decode(errors="replace").strip()[-2000:] or "it said nothing."
+        return self._log.read().decode(errors="replace").strip()[-2000:] or "It said nothing."
 
 
 _SHARED: list[Browser] = []
@@ -129,7 +138,7 @@ _SHARED: list[Browser] = []
 
 def shared(program: programs.Program) -> Browser:
     """The browser that serves all runs."""
-    if _SHARED and not _SHARED[0].alive():
+    if _SHARED and not (_SHARED[0].alive() and _SHARED[0].program == program):
         _SHARED.pop().close()
     if not _SHARED:
         _SHARED.append(Browser(program))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,37 @@ _SOFTWARE_GPU: Final = (
 )
 
 
+#: Firefox's, which it reads from its profile: no pages of its own, and no traffic (what Mozilla's own drivers set,
+#: remote/shared/RecommendedPreferences.sys.mjs).
+_FIREFOX_PREFERENCES: Final[dict[str, bool | int | str]] = {
+    "app.normandy.enabled": False,
+    "app.update.disabledForTesting": True,
+    "browser.aboutwelcome.enabled": False,
+    "browser.newtabpage.enabled": False,
+    "browser.safebrowsing.blockedURIs.enabled": False,
+    "browser.safebrowsing.downloads.enabled": False,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "browser.safebrowsing.update.enabled": False,
+    "browser.search.update": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "browser.tabs.unloadOnLowMemory": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.push.connection.enabled": False,
+    "extensions.getAddons.cache.enabled": False,
+    "extensions.update.enabled": False,
+    "media.gmp-manager.updateEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "network.dns.disablePrefetch": True,
+    "network.http.speculative-parallel-limit": 0,
+    "services.settings.server": "data:,#remote-settings-dummy/v1",
+    "startup.homepage_welcome_url": "",
+    "toolkit.telemetry.reportingpolicy.firstRun": False,
+}
+
+
 @dataclass(frozen=True)
 class Program:
     """A browser: the path of its program, and its kind, ``chromium`` or ``firefox``."""
@@ -72,8 +104,14 @@ class Program:
     kind: str
 
     def command(self, profile: Path, url: str, *, gpu: bool = False) -> list[str]:
-        """What starts it at ``url`` with a profile of its own; ``gpu`` takes the machine's GPU in place of software."""
+        """What starts it at ``url`` with a profile of its own, an empty folder; ``gpu`` takes the machine's GPU in place of software."""
         if self.kind == "firefox":
+            preferences = _FIREFOX_PREFERENCES | ({"dom.webgpu.enabled": True} if gpu else {})
+            lines = [
+                f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
+                for name, value in preferences.items()
+            ]
+            (profile / "user.js").write_text("".join(lines), "utf-8")
             return [self.path, "--headless", "--no-remote", "--profile", str(profile), url]
         # Its sandbox needs a user that is not root.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

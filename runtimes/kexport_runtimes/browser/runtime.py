@@ -64,6 +64,7 @@ class Browser:
 
         Raises:
             ValueError: an input is missing, unknown, or of another type or shape than the model has.
+            ChildProcessError: the browser does not come up.
             RuntimeError: there is no browser, or it does not compute the bundle.
         """
         from kexport_runtimes.browser.arrays import decoded, encoded, read_description

@@ -53,6 +53,8 @@ class Server:
         self.secret = secrets.token_urlsafe(16)
         self.bundles: dict[str, Path] = {}
         self.jobs: dict[int, Job] = {}
+        #: Whether a page has asked for work.
+        self.met = False
         self._waiting: queue.Queue[int] = queue.Queue()
         self._count = 0
         server = self
@@ -131,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND, b"", "text/plain")
 
     def _next(self) -> None:
+        self.site.met = True
         number = self.site.next()
         job = None if number is None else self.site.jobs.get(number)
         if number is None or job is None:

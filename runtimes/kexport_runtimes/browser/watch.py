@@ -31,7 +31,9 @@ def main(profile: str, command: list[str]) -> int:
 
 
 def _end_with_input(browser: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin, whose lock a thread that waits still holds when the interpreter ends.
+    while os.read(0, 1024):
+        pass
     _signal_group(signal.SIGTERM, browser)
     try:
         browser.wait(_PATIENCE)

@@ -2,7 +2,7 @@
 
 import { type Bundle, type OnProgress } from "../bundle";
 import type { BuildName } from "../description";
-import { bestBuild } from "../engine/features";
+import { bestBuild, hasRelaxedSimd } from "../engine/features";
 import { startEngine } from "../engine/load";
 import { type Accelerator, Session } from "../engine/session";
 import { AcceleratorError } from "../errors";
@@ -43,6 +43,9 @@ export class LocalRunner implements Runner {
     const chosen = build ?? bestBuild(Object.keys(description.engine.builds) as BuildName[]);
     if (!chosen) {
       throw new AcceleratorError("The bundle has no build of its engine that runs here.");
+    }
+    if ((accelerator === "wasm-threads" || chosen !== "compat") && !hasRelaxedSimd()) {
+      throw new AcceleratorError("Threads need WebAssembly's relaxed SIMD, which is not here (Chrome and Edge have it from 114 on, Firefox from 145).");
     }
     const start = performance.now();
     const [engine, file] = await Promise.all([
