@@ -22,6 +22,9 @@ MARK: Final = "kexport-golden:"
 #: Building a package, compiling its model for each choice of compute units and running it may take so many seconds.
 _LIMIT: Final = 1800
 
+#: Asking where a tool is, may take so many; the first time after an installation it takes a few.
+_FINDING: Final = 60
+
 #: As much of what `swift test` says is shown where it reports nothing.
 _SHOWN: Final = 2000
 
@@ -30,9 +33,19 @@ def missing() -> str | None:
     """None where `swift test` can run the tests; otherwise why not, with what changes it."""
     if platform.system() != "Darwin":
         return "its tests run Core ML itself, which only a Mac has."
-    if shutil.which("swift") is None:
-        return "there is no `swift` here. Install Xcode, or: xcode-select --install"
+    if shutil.which("swift") is None or not _has_xctest():
+        return "there is no XCTest here: install Xcode, then `sudo xcode-select --switch /Applications/Xcode.app`."
     return None
+
+
+def _has_xctest() -> bool:
+    """Whether the developer tools that are selected have it: the command-line tools alone have a `swift` without."""
+    command = ["xcrun", "--find", "xctest"]
+    try:
+        found = subprocess.run(command, capture_output=True, check=False, timeout=_FINDING)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return found.returncode == 0
 
 
 def run_tests(

@@ -390,6 +390,28 @@ def test_the_packages_tests_want_a_mac(exported: Path) -> None:
         kexport.verify(exported, own_tests=True)
 
 
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        ({"swift": 0, "xcrun": 0}, None),
+        ({"swift": 0, "xcrun": 72}, "no XCTest"),
+        ({"swift": 0}, "no XCTest"),
+        ({"xcrun": 0}, "no XCTest"),
+    ],
+)
+def test_the_command_line_tools_alone_have_no_xctest(
+    programs: dict[str, int], said: str | None, tmp_path: Path, monkeypatch: Any
+) -> None:
+    for name, code in programs.items():
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\nexit {code}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(swift_package.platform, "system", lambda: "Darwin")
+    found = swift_package.missing()
+    assert found is None if said is None else said in (found or "")
+
+
 def test_a_swift_that_does_not_end(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="did not end"):
         swift_package.run_tests(tmp_path, swift=str(tmp_path / "no-swift"))
