@@ -19,9 +19,10 @@ ALLOWED = {
     "kexport.errors": ["kexport.verification", "kexport.loading.spec"],  # for annotations alone
     "kexport.contracts": ["kexport.ir"],
     "kexport.plugins": ["kexport.contracts", "kexport.errors"],
-    "kexport.loading": ["numpy", "h5py", "kexport.ir", "kexport.errors"],
+    "kexport.nested": [],
+    "kexport.loading": ["numpy", "h5py", "kexport.ir", "kexport.errors", "kexport.nested"],
     "kexport.lowering": [
-        *["numpy", "kexport.ir", "kexport.errors"],
+        *["numpy", "kexport.ir", "kexport.errors", "kexport.nested"],
         *["kexport.loading.spec", "kexport.loading.policies"],
     ],
     "kexport.passes": ["numpy", "kexport.ir", "kexport.errors"],
@@ -35,7 +36,7 @@ ALLOWED = {
     ],
     "kexport.tracing": [
         *["numpy", "kexport.ir", "kexport.errors", "kexport.loading", "kexport.lowering.tracing"],
-        "kexport.reference",
+        *["kexport.nested", "kexport.reference"],
     ],
     # The one module of the export that imports Keras: where a live model's code is called.
     "kexport.tracing.calls": ["keras", "kexport.tracing"],
@@ -53,6 +54,7 @@ ALLOWED = {
     "kexport_targets.tflite": [
         *["numpy", "flatbuffers", "ai_edge_litert", "tflite_runtime"],
         *["kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors", "kexport_targets.emission"],
+        "kexport_targets.without_text",
     ],
     "kexport_targets.onnx": [
         *["numpy", "onnx"],
@@ -66,10 +68,11 @@ ALLOWED = {
     "kexport_targets.web": [
         *["numpy", "kexport.ir", "kexport.contracts", "kexport.errors"],
         *["kexport_targets.tflite.emit", "kexport_targets.tflite.legalize", "kexport_targets.tflite.writer"],
+        "kexport_targets.without_text",
     ],
     "kexport_targets.coreml": [
         *["numpy", "kexport.ir", "kexport.passes", "kexport.contracts", "kexport.errors"],
-        *["kexport_targets.emission", "kexport_targets.wire"],
+        *["kexport_targets.emission", "kexport_targets.wire", "kexport_targets.without_text"],
     ],
     "kexport_runtimes": ["numpy"],
     # grpc and tensorflow_serving are imported by name there, when they are needed.

@@ -278,7 +278,7 @@ def test_targets_layers_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["layers"]) == 0
     listed = capsys.readouterr().out
     assert {"Conv2D", "Dense", "InputLayer", "ops.Add", "tf.add"} <= set(listed.split())
-    assert "StringLookup: it takes or makes text" in listed
+    assert "DenseFeatures: its feature columns are" in listed
     assert max(map(len, listed.partition("refused:")[0].splitlines())) < 110
     assert run(["doctor"]) == 0
     told = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:1].strip()}

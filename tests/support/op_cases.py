@@ -16,6 +16,10 @@ from kexport.ir import Array, Builder, Value, dtypes
 DTYPES = tuple(dtype for dtype in dtypes.ALL if dtype != "string")
 FLOATS, INTEGERS, BOOL = dtypes.FLOATS, dtypes.INTEGERS, ("bool",)
 NUMBERS = (*FLOATS, *INTEGERS)
+
+#: Ops of text and of what becomes of it, which have tests of their own: test_text_ops.py, and test_text.py of targets that hold text.
+TEXT_OPS = frozenset(["lower", "strip_punctuation", "tokenize", "bincount"])
+
 ANY = (*NUMBERS, *BOOL)
 SIGNED = (*FLOATS, *dtypes.SIGNED)
 

@@ -9,6 +9,7 @@ import numpy as np
 from kexport.ir import dims, dtypes
 from kexport.ir.graph import Array, Graph, Node, Value
 from kexport.ir.ops import get
+from kexport.ir.texts import as_bytes
 
 
 def evaluate_node(
@@ -22,23 +23,31 @@ def evaluate_node(
 
 def _bind(value: object, bindings: Mapping[str, int]) -> object:
     if isinstance(value, dims.Symbolic):
-        return dims.evaluate(value, bindings)
+        # A length that the node itself finds out is not bound yet.
+        return dims.evaluate(value, bindings) if dims.symbols((value,)) <= bindings.keys() else value
     return tuple(_bind(item, bindings) for item in value) if isinstance(value, tuple) else value
 
 
 def evaluate(graph: Graph, inputs: Sequence[Array], wanted: Sequence[Value] | None = None) -> list[Array]:
     """The values ``wanted`` (default: the outputs) for these inputs, in the graph's order.
 
-    Symbolic dimensions are bound from the inputs' shapes. Intermediate arrays are dropped once read.
+    Symbolic dimensions are bound from the inputs' shapes, or where a node finds one out, from its output's. Intermediate arrays are
+    dropped once read. Text may be given as ``str`` or bytes.
     """
     targets = list(graph.outputs if wanted is None else wanted)
     bindings = bind_symbols(graph.inputs, inputs)
-    arrays: dict[Value, Array] = dict(zip(graph.inputs, inputs, strict=True))
+    arrays: dict[Value, Array] = {
+        value: as_bytes(np.asarray(array)) if value.dtype == "string" else array
+        for value, array in zip(graph.inputs, inputs, strict=True)
+    }
     left = {value: len(nodes) for value, nodes in graph.users().items()}
     keep = set(targets)
     for node in graph.nodes:
         given = [None if v is None else v.constant.numpy() if v.constant else arrays[v] for v in node.inputs]
-        arrays.update(zip(node.outputs, evaluate_node(node, given, bindings), strict=True))
+        made = evaluate_node(node, given, bindings)
+        arrays.update(zip(node.outputs, made, strict=True))
+        if isinstance(length := node.attrs.get("length"), dims.Symbolic):
+            bindings[str(length)] = made[0].shape[-1]
         for value in dict.fromkeys(v for v in node.inputs if v is not None and v.constant is None):
             left[value] -= 1
             if not left[value] and value not in keep:

@@ -228,6 +228,15 @@ class Graph:
                 names.update(dict.fromkeys(sorted(dims.symbols((dim,)))))
         return list(names)
 
+    def found_lengths(self) -> dict[str, Value]:
+        """The symbols that stand in no input's shape, and the value whose last dimension is the symbol: a node finds it out when it
+        runs (the most words of a text)."""
+        found: dict[str, Value] = {}
+        for node in self.nodes:
+            if isinstance(length := node.attrs.get("length"), dims.Symbolic):
+                found[str(length)] = node.output
+        return found
+
     def replace_values(self, replacements: Mapping[Value, Value]) -> None:
         """Make every reader of a key (nodes, outputs, layer outputs) read what the key finally maps to.
 

@@ -18,7 +18,8 @@ from kexport.loading.hdf5 import Group
 from kexport.loading.keras3_h5 import CONTAINERS, child_places, numbered_places
 from kexport.loading.spec import LayerSpec, ModelSpec
 
-_CLASSES = frozenset(["IntegerLookup"])
+#: Classes with vocabularies, and whether these are words.
+_CLASSES = {"IntegerLookup": False, "StringLookup": True, "TextVectorization": True}
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
@@ -48,7 +49,13 @@ def with_saved_vocabularies(model: ModelSpec, archive: Contents, root: Group, ct
     return _with(model, [""], find)
 
 
-def _tokens(text: str, layer: LayerSpec, ctx: Context) -> list[int]:
+def _tokens(text: str, layer: LayerSpec, ctx: Context) -> list[int] | list[str]:
+    if _CLASSES[layer.class_name]:
+        # Keras reads them so (`load_assets`), whatever stands between the lines.
+        words = text.splitlines()
+        while words and not words[-1]:
+            words.pop()
+        return words
     lines = text.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -92,8 +99,9 @@ def with_live_vocabularies(spec: ModelSpec, model: Any) -> ModelSpec:
         source = live.get(layer.path)
         if source is None or not hasattr(source, "get_vocabulary"):
             return {}
-        found: dict[str, Any] = {"vocabulary": [int(token) for token in source.get_vocabulary()]}
-        weights = getattr(source, "idf_weights_const", None)
+        plain: Callable[[Any], Any] = str if _CLASSES[layer.class_name] else int
+        found: dict[str, Any] = {"vocabulary": [plain(token) for token in source.get_vocabulary()]}
+        weights = getattr(getattr(source, "_lookup_layer", source), "idf_weights_const", None)
         if weights is not None:
             found["idf_weights"] = [float(weight) for weight in weights.numpy()]
         return found

@@ -26,6 +26,7 @@ from kexport.lowering import (  # registers
     reversible_embedding,
     spatial,
     spectrograms,
+    text,
     tf_ops,
     wrappers,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "reversible_embedding",
     "spatial",
     "spectrograms",
+    "text",
     "tf_ops",
     "wrappers",
 ]

@@ -1,24 +1,9 @@
-"""Layers of Keras that no file or target can hold: text, and code of other frameworks. Each says what to do instead."""
+"""Layers of Keras that no file or target can hold: code of other frameworks. Each says what to do instead."""
 
 from __future__ import annotations
 
 from kexport.ir import Value
 from kexport.lowering.registry import Context, lowers
-
-
-@lowers(
-    "StringLookup", "TextVectorization", refusing="it takes or makes text, and targets compute with numbers"
-)
-def lower_text(ctx: Context, *inputs: Value) -> Value:
-    """Refused: no target computes with text."""
-    name = ctx.layer.name
-    raise ctx.error(
-        "It takes or makes text, and what is exported computes with numbers alone, on every target",
-        hint=f"Run it before the model: layer = model.get_layer({name!r}); ids = layer(texts). Export what comes after it: of a Sequential "
-        "keras.Sequential([keras.Input(layer.output.shape[1:], dtype=layer.output.dtype), *model.layers[1:]]), else "
-        "keras.Model(inputs, model.outputs), where inputs are the model's with layer.output in place of the text.",
-    )
-
 
 _FRAMEWORKS = {
     "TFSMLayer": "a SavedModel of TensorFlow",

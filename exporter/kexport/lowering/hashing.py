@@ -1,11 +1,13 @@
-"""Hashing layers, of integers.
+"""Hashing layers, of integers and text.
 
-keras/src/layers/preprocessing/{hashing,hashed_crossing}.py, Keras 3.15. Text is refused where it comes in, as an input.
+keras/src/layers/preprocessing/{hashing,hashed_crossing}.py, Keras 3.15.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from kexport.ir import Value, dtypes
 from kexport.ir.ops.hashing import MOST_BUCKETS
@@ -22,16 +24,18 @@ def _buckets(ctx: Context) -> int:
 
 
 def hashable(ctx: Context, x: Value, *, floats: bool) -> Value:
-    """``x``, of an integer dtype that can be hashed; floats are truncated where ``floats`` allows them.
+    """``x``, text or of an integer dtype that can be hashed; floats are truncated where ``floats`` allows them.
 
     Raises:
-        LoweringError: it is text, bool, or of 64 bits without a sign.
+        LoweringError: it is bool, or of 64 bits without a sign.
     """
+    if x.dtype == "string":
+        return x
     if floats and dtypes.is_float(x.dtype):
         return ctx.b.op("cast", x, dtype="int64")
     if not dtypes.is_integer(x.dtype) or x.dtype == "uint64":
         raise ctx.error(
-            f"It hashes integers of up to 64 bits with a sign. Received: {x.type}",
+            f"It hashes text, and integers of up to 64 bits with a sign. Received: {x.type}",
             hint="Hash before the model: export the sub-model that begins after this layer, "
             "keras.Model(layer.output, model.outputs).",
         )
@@ -51,18 +55,28 @@ def salt(ctx: Context) -> tuple[int, int] | None:
 
 @lowers("Hashing")
 def lower_hashing(ctx: Context, x: Value) -> Value:
-    """The hash of each number's decimal text mod ``num_bins``; with a ``mask_value``, that is 0, and the others begin at 1."""
+    """The hash of each text, or of a number's decimal text, mod ``num_bins``; with a ``mask_value``, that is 0, and the others begin
+    at 1."""
     mode, bins = output_mode(ctx), _buckets(ctx)
     numbers = hashable(ctx, x, floats=ctx.provenance.keras_major >= 3)
     mask = ctx.layer.config.get("mask_value") if bins > 1 else None
     found = ctx.b.op("hash_bucket", numbers, buckets=bins if mask is None else bins - 1, key=salt(ctx))
     if mask is not None:
-        if isinstance(mask, bool) or not isinstance(mask, int | float):
-            raise ctx.error(f"mask_value is a number. Received: {mask!r}")
         above = ctx.b.op("add", found, ctx.b.scalar(1, found))
-        masked = ctx.b.op("equal", x, ctx.b.scalar(mask, x))
+        masked = ctx.b.op("equal", x, _mask(ctx, mask, x))
         found = ctx.b.op("select", masked, ctx.b.scalar(0, found), above)
     return encoded(ctx, found, mode, bins, variable_dtype(ctx))
+
+
+def _mask(ctx: Context, given: Any, x: Value) -> Value:
+    """The argument ``mask_value`` as a scalar of the dtype of ``x``."""
+    if x.dtype == "string":
+        if not isinstance(given, str):
+            raise ctx.error(f"mask_value is text, as the input is. Received: {given!r}")
+        return ctx.b.constant(np.asarray(given.encode(), object), "string", name="mask_value")
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ctx.error(f"mask_value is a number. Received: {given!r}")
+    return ctx.b.scalar(given, x)
 
 
 @lowers("HashedCrossing")
@@ -77,5 +91,7 @@ def lower_hashed_crossing(ctx: Context, *inputs: Value) -> Value:
     wide = []
     for x in inputs:
         number = hashable(ctx, x, floats=False)
-        wide.append(number if number.dtype == "int64" else ctx.b.op("cast", number, dtype="int64"))
+        wide.append(
+            number if number.dtype in ("int64", "string") else ctx.b.op("cast", number, dtype="int64")
+        )
     return encoded(ctx, ctx.b.op("cross_hash", *wide, buckets=bins), mode, bins, variable_dtype(ctx))

@@ -1,8 +1,9 @@
-"""Lookups in tables of keys, as gathers and comparisons."""
+"""Lookups of integers in tables of keys, as gathers and comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ def _rule(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
     if node.op != "lookup":
         return None
     keys, values = (node.input(index).constant for index in (1, 2))
+    if node.input(0).dtype == "string":
+        return None  # hash functions find words
     if keys is None or values is None:
         return None
     order = np.argsort(keys.numpy(), kind="stable")
@@ -32,7 +35,11 @@ def _rule(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
     return [place(rewriter.builder, node.input(0), sorted_keys, sorted_values, default)]
 
 
-def _direct(b: Builder, x: Value, keys: Array, values: Array, default: int) -> Value:
+def _dtype(values: Array) -> str:
+    return "string" if values.dtype == object else values.dtype.name
+
+
+def _direct(b: Builder, x: Value, keys: Array, values: Array, default: Any) -> Value:
     """A table from one below the least key to one above the largest, where the default stands."""
     first, last = int(keys[0]) - 1, int(keys[-1]) + 1
     table = np.full(last - first + 1, default, values.dtype)
@@ -40,10 +47,10 @@ def _direct(b: Builder, x: Value, keys: Array, values: Array, default: int) -> V
     low, high = b.scalar(first, x), b.scalar(last, x)
     inside = b.op("minimum", b.op("maximum", x, low), high)
     place = b.op("cast", b.op("sub", inside, low), dtype="int32")
-    return b.op("gather", b.constant(table, name="table"), place)
+    return b.op("gather", b.constant(table, _dtype(values), name="table"), place)
 
 
-def _searched(b: Builder, x: Value, keys: Array, values: Array, default: int) -> Value:
+def _searched(b: Builder, x: Value, keys: Array, values: Array, default: Any) -> Value:
     """Binary search: the number of keys that are at most x, a bit a step from the highest down."""
     bits = max(1, len(keys).bit_length())
     # Place 0 is before all keys. What fills the table up counts as larger than any x; where it does not (x is the largest
@@ -61,13 +68,13 @@ def _searched(b: Builder, x: Value, keys: Array, values: Array, default: int) ->
         place = b.op("select", reached, candidate, none if place is None else place)
     assert place is not None
     found = b.op("equal", b.op("gather", key_table, place), x)
-    value = b.op("gather", b.constant(held, name="values"), place)
+    value = b.op("gather", b.constant(held, _dtype(values), name="values"), place)
     return b.op("select", found, value, b.scalar(default, value))
 
 
 @as_pass("expand_lookups")
 def expand_lookups(graph: Graph) -> bool:
-    """Make every ``lookup`` by constant keys a gather, from a table with a place for every integer between the keys, or after a
+    """Make every ``lookup`` of integers by constant keys a gather, from a table with a place for every integer between the keys, or after a
     binary search where the keys lie far apart.
 
     Given::

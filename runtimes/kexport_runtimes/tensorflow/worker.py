@@ -94,7 +94,7 @@ class Model:
 
     def _fitting(self, name: str, port: Port, array: NDArray[Any]) -> NDArray[Any]:
         wanted = port.dtype.name
-        if array.dtype.name != wanted and not (wanted == "bfloat16" and array.dtype == np.float32):
+        if not _is_of(wanted, array):
             raise ValueError(f"Input {name!r} of {self._name} is {wanted}. Received: {array.dtype}")
         fits = len(port.shape) == array.ndim and all(
             size is None or size == received for size, received in zip(port.shape, array.shape, strict=True)
@@ -106,9 +106,17 @@ class Model:
         return array.astype(port.dtype.as_numpy_dtype, copy=False)
 
 
+def _is_of(wanted: str, array: NDArray[Any]) -> bool:
+    if wanted == "string":
+        return array.dtype.kind in "SU"
+    return array.dtype.name == wanted or (wanted == "bfloat16" and array.dtype == np.float32)
+
+
 def _plain(array: Any) -> NDArray[Any]:
-    """An array of a dtype that NumPy has; bfloat16 as float32."""
+    """An array of a dtype that NumPy has; bfloat16 as float32, text as bytes."""
     found = np.asarray(array)
+    if found.dtype == object:
+        return found.astype(np.bytes_)
     return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
 
 

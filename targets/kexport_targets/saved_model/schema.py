@@ -43,7 +43,7 @@ FIELDS: Final[dict[str, dict[str, int]]] = {
     "VersionDef": {"producer": 1},
     "NodeDef": {"name": 1, "op": 2, "input": 3, "attr": 5},
     "AttrValue": {"list": 1, "s": 2, "i": 3, "f": 4, "b": 5, "type": 6, "shape": 7, "tensor": 8},
-    "ListValue": {"i": 3, "type": 6},
+    "ListValue": {"s": 2, "i": 3, "type": 6},
     "TensorProto": {"dtype": 1, "tensor_shape": 2, "tensor_content": 4, "string_val": 8},
     "TensorShapeProto": {"dim": 2},
     "Dim": {"size": 1},
@@ -75,7 +75,24 @@ TYPE_ATTRIBUTES: Final[dict[str, dict[str, int]]] = {
     **{op: {"T": 0, "Tpaddings": 1} for op in ("Pad", "PadV2", "MirrorPad")},
     **{op: {"Tidx": 1} for op in ("Any", "All")},
     **{op: {} for op in ("LogicalNot", "LogicalAnd", "LogicalOr", "LoopCond", "TensorListStack")},
-    **{op: {} for op in ("StringToHashBucketFast", "StringToHashBucketStrong")},
+    **{
+        op: {}
+        for op in ("StringToHashBucketFast", "StringToHashBucketStrong", "StringLower", "StaticRegexReplace")
+    },
+    **{
+        op: {}
+        for op in (
+            "StringSplitV2",
+            "UnicodeDecode",
+            "UnicodeEncode",
+            "StringNGrams",
+            "SparseCross",
+            "HashTableV2",
+        )
+    },
+    **{op: {"Tin": 1, "Tout": 2} for op in ("LookupTableImportV2", "LookupTableFindV2")},
+    "RaggedTensorToTensor": {"Tshape": 0, "T": 1, "Tindex": 3},
+    "DenseBincount": {"Tidx": 0, "T": 2},
     "Cast": {"SrcT": 0},
     "Reshape": {"T": 0, "Tshape": 1},
     "ExpandDims": {"T": 0, "Tdim": 1},

@@ -83,7 +83,7 @@ class SavedModelTarget(_TensorFlowGraph):
         size = _weight_bytes(graph)
         checkpoint = _in_variables(options["weights_in"], size)
         weights = Weights(checkpoint=checkpoint)
-        emitter, program = emit_graph(graph, store=weights)
+        emitter, program = emit_graph(graph, store=weights, tables=True)
         signature = _signature(graph, program)
         signatures = [signature, replace(signature, name="serve")]
         if images is not None:

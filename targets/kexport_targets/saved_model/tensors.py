@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kexport.ir import Array, Constant
+from kexport.ir.texts import encoded
 from kexport_targets.saved_model.schema import FIELDS, TENSOR_TYPES
 from kexport_targets.wire import Later, Message
 
@@ -20,7 +21,9 @@ def shape(dims: Sequence[int]) -> Message:
 
 
 def tensor(constant: Constant) -> Message:
-    """A TensorProto of numbers, which are read when it is written."""
+    """A TensorProto; numbers are read when it is written."""
+    if constant.dtype == "string":
+        return texts([encoded(item) for item in constant.numpy().reshape(-1).tolist()], constant.shape)
     message = _head(constant.dtype, constant.shape)
     later = Later(constant.nbytes, lambda: contents(constant))
     return message.later(FIELDS["TensorProto"]["tensor_content"], later)

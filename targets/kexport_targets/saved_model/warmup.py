@@ -69,13 +69,7 @@ def _rows(array: Array, size: int) -> Array:
 
 
 def _tensor(dtype: str, array: Array) -> Message:
-    if dtype == "string":
-        return tensors.texts([_bytes(item) for item in array.reshape(-1)], array.shape)
     return tensors.tensor(Constant.of(array, dtype))
-
-
-def _bytes(item: object) -> bytes:
-    return bytes(item) if isinstance(item, bytes) else str(item).encode()
 
 
 def _log(signature: str, inputs: Mapping[str, Message]) -> Message:

@@ -152,6 +152,11 @@ def _attribute(value: Any) -> Message:
         case list() if all(isinstance(item, DType) for item in value):
             numbers = [TENSOR_TYPES[item] for item in value]
             return message.message(fields["list"], Message().integers(FIELDS["ListValue"]["type"], numbers))
+        case list() if all(isinstance(item, bytes) for item in value):
+            texts = Message()
+            for item in value:
+                texts.text(FIELDS["ListValue"]["s"], item)
+            return message.message(fields["list"], texts)
         case list():
             return message.message(fields["list"], Message().integers(FIELDS["ListValue"]["i"], value))
     raise TypeError(f"An attribute can't be {value!r}.")

@@ -12,7 +12,7 @@ from kexport.ir.ops.recurrent import LAYOUTS
 from kexport_runtimes.coreml import INTERPRETER
 from kexport_targets.coreml import TARGET
 from support import op_by_dtype
-from support.op_cases import CASES, DTYPES, EXACT, Case, arrays_of, op_of, to_their_ends
+from support.op_cases import CASES, DTYPES, EXACT, TEXT_OPS, Case, arrays_of, op_of, to_their_ends
 from targets.coreml.running import options
 
 #: Core ML has no operation for it.
@@ -68,5 +68,5 @@ def test_integers_of_any_size_in(dtype: str, tmp_path: Path) -> None:
 
 def test_every_op_is_tried() -> None:
     tried = set(map(op_of, CASES))
-    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
+    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS, *TEXT_OPS}
     assert set(known_ops()) - beside <= tried

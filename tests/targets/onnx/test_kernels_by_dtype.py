@@ -18,6 +18,7 @@ from support.op_cases import (
     DTYPES,
     EXACT,
     INTEGERS,
+    TEXT_OPS,
     Case,
     arrays_of,
     op_of,
@@ -65,7 +66,7 @@ def test_every_op_is_tried() -> None:
     from kexport.ir.ops.recurrent import LAYOUTS
 
     tried = set(map(op_of, CASES))
-    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
+    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS, *TEXT_OPS}
     assert set(known_ops()) - beside <= tried
 
 

@@ -13,13 +13,15 @@ from kexport.ir.ops import known_ops
 from kexport_targets.onnx.emit import emit_graph, emittable_ops
 from kexport_targets.onnx.legalize.registry import TABLE
 from support.graphs import graph_of
+from support.op_cases import TEXT_OPS
 from targets.onnx.complete import emitted
 
 BATCH, TIME = dims.symbol("batch"), dims.symbol("time")
 
 
 def test_every_op_of_the_graph_has_an_operator_or_a_rewrite() -> None:
-    passes = {"absmax_quantize", "cross_hash", "hash_bucket", "lookup", "round_float8"}  # make others of them
+    # Passes make others of them.
+    passes = {"absmax_quantize", "cross_hash", "hash_bucket", "lookup", "round_float8", *TEXT_OPS}
     assert set(known_ops()) == set(emittable_ops()) | set(TABLE.ops()) | passes
 
 

@@ -20,6 +20,7 @@ from support.op_cases import (
     DTYPES,
     EXACT,
     INTEGERS,
+    TEXT_OPS,
     Case,
     arrays_of,
     op_of,
@@ -56,7 +57,7 @@ def test_integers_of_any_size_in(dtype: str, tmp_path: Path) -> None:
 
 def test_every_op_is_tried() -> None:
     tried = set(map(op_of, CASES))
-    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS}
+    beside = {"scan", "hash_bucket", "cross_hash", "lookup", *LAYOUTS, *TEXT_OPS}
     assert set(known_ops()) - beside <= tried
 
 

@@ -18,6 +18,7 @@ from kexport.ir.ops import (  # registers
     resize,
     shape,
     sorting,
+    text,
 )
 from kexport.ir.ops._registry import (
     FUSED_ACTIVATIONS,
@@ -51,4 +52,5 @@ __all__ = [
     "resize",
     "shape",
     "sorting",
+    "text",
 ]

@@ -50,3 +50,29 @@ def one_hot(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
             dtypes.numpy_dtype(attrs["dtype"])
         )
     ]
+
+
+def _bincount_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+    x = required(inputs, 0)
+    if (
+        x.rank != 2
+        or x.dtype not in ("int32", "int64")
+        or attrs["dtype"] not in ("int32", "int64", "float32")
+    ):
+        raise OpError(f"bincount takes integers (N, M). Received: {x!r}, dtype={attrs['dtype']!r}")
+    return [TensorType(attrs["dtype"], (x.shape[0], attrs["depth"]))]
+
+
+@op(
+    "bincount",
+    infer=_bincount_type,
+    attrs={"depth": REQUIRED, "binary": False, "dtype": "float32"},
+)
+def bincount(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
+    """How often each of the integers 0..depth - 1 stands in each row, (N, depth); with ``binary`` whether it does. Others count for
+    nothing."""
+    (x,) = inputs
+    found = np.zeros((len(x), attrs["depth"]), dtypes.numpy_dtype(attrs["dtype"]))
+    rows, columns = np.nonzero((x >= 0) & (x < attrs["depth"]))
+    np.add.at(found, (rows, x[rows, columns]), 1)
+    return [np.minimum(found, 1) if attrs["binary"] else found]

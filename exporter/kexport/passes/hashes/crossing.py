@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kexport.ir import Builder, Value
-from kexport.ir.ops.hashing import CROSS_KEY, CROSS_MULTIPLIER
+from kexport.ir.ops.fingerprints import CROSS_KEY, CROSS_MULTIPLIER
 from kexport.passes.hashes.limbs import (
     factor_table,
     from_int32,

@@ -41,6 +41,7 @@ from kexport_targets.coreml.legalize.images import image_input, position
 from kexport_targets.coreml.legalize.integers import integers_in_int32
 from kexport_targets.coreml.legalize.registry import TABLE
 from kexport_targets.coreml.legalize.tables import tables_of_floats
+from kexport_targets.without_text import refuse_text
 
 #: Operations whose padding can take a pad over.
 PADDING = ("conv", "depthwise_conv", "max_pool", "avg_pool")
@@ -101,6 +102,7 @@ def legalize(
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
+    refuse_text(graph, "Core ML")
     run_passes(graph, (*first, boundary(version), dead_code))
     _legalize(graph, version)
     if half is not None:

@@ -57,11 +57,6 @@ def _apply(graph: Graph, version: int) -> bool:
 
 
 def _check(value: Value, name: str, what: str) -> None:
-    if value.dtype == "string":
-        raise UnsupportedOpError(
-            f"The {what} {name!r} is text, which a tensor of Core ML can't hold.",
-            hint="Look the words up before the model, and give it their indices.",
-        )
     if not 1 <= value.rank <= MOST_DIMENSIONS:
         raise UnsupportedOpError(
             f"An array of Core ML has 1 to {MOST_DIMENSIONS} dimensions. Received: the {what} {name!r}, {value.type}.",

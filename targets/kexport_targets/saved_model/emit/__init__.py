@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kexport.ir import Graph
-from kexport_targets.saved_model.emit import elementwise, linear, loop, shape, window
+from kexport_targets.saved_model.emit import elementwise, linear, lookup, loop, shape, text, window
 from kexport_targets.saved_model.emit.emitter import (
     Dims,
     DType,
@@ -22,14 +22,17 @@ from kexport_targets.saved_model.emit.weights import Saver, Weights
 from kexport_targets.saved_model.images import ImageSignature
 
 
-def emit_graph(graph: Graph, *, store: Store = Program.constant) -> tuple[Emitter, Program]:
+def emit_graph(
+    graph: Graph, *, store: Store = Program.constant, tables: bool = False
+) -> tuple[Emitter, Program]:
     """The GraphDef's operations. Inputs are placeholders and outputs identities, called as in the model, in the characters that
-    names of nodes have. ``store`` keeps the weights; it is not given constants of a few bytes that rules make.
+    names of nodes have. ``store`` keeps the weights; it is not given constants of a few bytes that rules make. ``tables``: something is
+    run when the model is loaded, and can fill hash tables.
 
     Raises:
         kexport.errors.UnsupportedOpError: an op or a dtype has no place in the format.
     """
-    e = Emitter(graph, store=store)
+    e = Emitter(graph, store=store, program=Program(tables=tables))
     for value, name in zip(graph.inputs, graph.input_names, strict=True):
         e.program.inputs.append(f"{e.placeholder(value, e.fresh(name))}:0")
     results = [e.fresh(name) for name in graph.output_names]
@@ -76,8 +79,10 @@ __all__ = [
     "emits",
     "emittable_ops",
     "linear",
+    "lookup",
     "loop",
     "plain_name",
     "shape",
+    "text",
     "window",
 ]

@@ -65,10 +65,18 @@ class Variable:
 class Program:
     """A GraphDef under construction, and the tensors that are the model's inputs and outputs, in its order.
 
-    ``main`` is the operation that is to be run once the variables are restored; None where there is nothing to do.
+    ``main`` is the operation that is to be run once the variables are restored; None where there is nothing to do. ``started`` are
+    operations that it runs, beside those that give variables their contents.
+
+    Args:
+        tables: whether somebody runs ``main``, so that hash tables can be filled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tables: bool = False) -> None:
+        self.has_tables = tables
+        self.started: list[str] = []
+        #: What a hash table holds → its handle.
+        self.tables: dict[Hashable, str] = {}
         self.variables: list[Variable] = []
         self.main: str | None = None
         self.operations: list[Operation] = []
@@ -257,6 +265,17 @@ class Emitter:
     def floats(self, array: Array) -> str:
         """A small float32 tensor, added once for the same numbers."""
         return self._small(array.astype(np.float32), "floats")
+
+    def weight(self, array: Array, name: str, dtype: str | None = None) -> str:
+        """A tensor of these contents, in the graph."""
+        made = self.program.constant(Constant.of(array, dtype), "/".join(filter(None, (self._origin, name))))
+        return self.entered(made)
+
+    def text(self, item: bytes) -> str:
+        """A text, added once."""
+        contents = Constant.of(np.asarray(item, object), "string")
+        made = self.root.once(("text", item), lambda: self.program.constant(contents, "text"))
+        return self.entered(made)
 
     def scalar(self, number: float | bool, dtype: str = "int32") -> str:
         """A rank-0 constant, added once."""

@@ -57,14 +57,20 @@ def _atom(root: Emitter, atom: Atom) -> Callable[[], str]:
 
 
 def _symbol(root: Emitter, name: str) -> str:
-    """The length of the input dimension that is the symbol."""
+    """The length of the input dimension that is the symbol, or of what a node has found out."""
     for value in root.graph.inputs:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, Symbolic) and str(dim) == name:
-                shape = _shape(root, value)
-                bounds = [root.ints([bound]) for bound in (axis, axis + 1, 1)]
-                return root.op("StridedSlice", [shape, *bounds], shrink_axis_mask=1)
+                return _dimension(root, value, axis)
+    found = root.graph.found_lengths().get(name)
+    if found is not None:
+        return _dimension(root, found, found.rank - 1)
     raise UnsupportedOpError(f"The length {name!r} is not one of an input's.", hint="Give it with --dim.")
+
+
+def _dimension(root: Emitter, value: Value, axis: int) -> str:
+    bounds = [root.ints([bound]) for bound in (axis, axis + 1, 1)]
+    return root.op("StridedSlice", [_shape(root, value), *bounds], shrink_axis_mask=1)
 
 
 def _shape(root: Emitter, value: Value) -> str:

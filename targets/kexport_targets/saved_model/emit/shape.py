@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kexport.ir import Node
+import numpy as np
+
+from kexport.ir import Constant, Node
 from kexport_targets.saved_model.emit.emitter import DType, Emitter, emits
 from kexport_targets.saved_model.emit.lengths import shape_vector
 
@@ -173,6 +175,19 @@ def top_k(e: Emitter, node: Node) -> None:
     e.several("TopKV2", [node.input(0), e.scalar(node.attrs["k"])], node.outputs)
 
 
+@emits("bincount")
+def bincount(e: Emitter, node: Node) -> None:
+    """DenseBincount, which leaves out what is beyond its size; no weights stand for ones."""
+    x, dtype = node.input(0), node.output.dtype
+    none = e.once(("none", dtype), lambda: e.program.constant(Constant.of(np.zeros(0), dtype), "none"))
+    e.op(
+        "DenseBincount",
+        [x, e.scalar(node.attrs["depth"], x.dtype), none],
+        node.output,
+        binary_output=bool(node.attrs["binary"]),
+    )
+
+
 @emits("resize")
 def resize(e: Emitter, node: Node) -> None:
     """ResizeNearestNeighbor and ResizeBilinear with half-pixel centres; the latter gives float32."""
@@ -184,14 +199,3 @@ def resize(e: Emitter, node: Node) -> None:
     else:
         made = e.op("ResizeBilinear", [x, size], dtype="float32", half_pixel_centers=True)
         e.op("Cast", [made], node.output, DstT=DType(x.dtype))
-
-
-@emits("hash_bucket")
-def hash_bucket(e: Emitter, node: Node) -> None:
-    """What Keras does: the integers' decimal text, StringToHashBucketFast of it, or under a key StringToHashBucketStrong."""
-    text = e.op("AsString", [node.input(0)], dtype="string")
-    buckets, key = int(node.attrs["buckets"]), node.attrs["key"]
-    if key is None:
-        e.op("StringToHashBucketFast", [text], node.output, num_buckets=buckets)
-    else:
-        e.op("StringToHashBucketStrong", [text], node.output, num_buckets=buckets, key=[*key])

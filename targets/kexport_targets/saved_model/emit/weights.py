@@ -46,10 +46,10 @@ class Weights:
 
     def close(self, program: Program) -> Saver | None:
         """Add what fills the variables; None where none is restored from a checkpoint."""
-        computed = [item for item in program.variables if item.contents is None]
-        if computed:
+        computed = [item.assigned for item in program.variables if item.contents is None]
+        if computed or program.started:
             program.main = program.fresh("init")
-            inputs = tuple(f"^{item.assigned}" for item in computed)
+            inputs = tuple(f"^{name}" for name in (*computed, *program.started))
             program.operations.append(Operation(program.main, "NoOp", inputs, {}))
         restored = [item for item in program.variables if item.contents is not None]
         return _saver(program, restored) if restored else None

@@ -44,6 +44,7 @@ from kexport_targets.tflite.legalize import (  # registers
 from kexport_targets.tflite.legalize.depthwise import scale_and_shift_at_once
 from kexport_targets.tflite.legalize.recurrent import recurrent, unroll
 from kexport_targets.tflite.legalize.registry import legalizes, tflite_rewrites
+from kexport_targets.without_text import refuse_text
 
 #: The builtins that carry a fused activation in every runtime (TRANSPOSE_CONV does only from version 4 on).
 FUSING = ("conv", "depthwise_conv", "dense", "add", "sub", "mul", "div", "max_pool", "avg_pool")
@@ -110,6 +111,7 @@ def legalize(graph: Graph, options: Mapping[str, Any], *, states: bool = True) -
     Raises:
         kexport.errors.UnsupportedOpError: naming layer, op, target and the way out.
     """
+    refuse_text(graph, "TF Lite")
     main = _pipeline(fused=states, always=bool(options.get("fused_lstm")))
     run_passes(graph, (*main, legalize_bodies))
     return graph
