@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kexport.ir import Constant, Dim, Shape
+from kexport.nested import leaves
 
 
 @dataclass(frozen=True)
@@ -85,19 +86,7 @@ class CallSpec:
 
     def tensors(self) -> Iterator[TensorRef]:
         """The tensors of the call, arguments first, depth first."""
-        yield from _tensors(self.args)
-        yield from _tensors(self.kwargs)
-
-
-def _tensors(item: object) -> Iterator[TensorRef]:
-    if isinstance(item, TensorRef):
-        yield item
-    elif isinstance(item, Mapping):
-        for value in item.values():
-            yield from _tensors(value)
-    elif isinstance(item, list | tuple):
-        for value in item:
-            yield from _tensors(value)
+        return (leaf for leaf in leaves([self.args, self.kwargs]) if isinstance(leaf, TensorRef))
 
 
 @dataclass(frozen=True)

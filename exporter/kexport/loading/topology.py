@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count, pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from kexport.loading.context import MAX_NESTING, Context, shorten
 from kexport.loading.inbound import calls_of, tensor_structure
 from kexport.loading.spec import CallSpec, LayerSpec, ModelSpec, TensorRef
 from kexport.loading.translation import public_class, translate
+from kexport.nested import mapped
 
 MODEL_CLASSES = {"Sequential", "Functional", "Model"}
 _SHAPE_KEYS = ("batch_shape", "batch_input_shape")
@@ -445,14 +447,11 @@ def _renumbered(model: ModelSpec) -> ModelSpec:
     if not shifted:
         return model
 
-    def fix(item: Any) -> Any:
-        if isinstance(item, TensorRef):
-            return replace(item, call=item.call - 1) if item.layer in shifted else item
-        if isinstance(item, Mapping):
-            return {key: fix(value) for key, value in item.items()}
-        if isinstance(item, list | tuple):
-            return type(item)(fix(value) for value in item)
-        return item
+    def fixed(leaf: Any) -> Any:
+        counted = isinstance(leaf, TensorRef) and leaf.layer in shifted
+        return replace(leaf, call=leaf.call - 1) if counted else leaf
+
+    fix = partial(mapped, fixed)
 
     layers = [
         replace(layer, calls=tuple(CallSpec(fix(call.args), fix(call.kwargs)) for call in layer.calls))

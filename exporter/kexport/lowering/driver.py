@@ -16,6 +16,7 @@ from kexport.lowering.masks import Masks, masks_are_taken
 from kexport.lowering.order import by_depth, in_order
 from kexport.lowering.registry import Context, Rule, has_rule, is_operation, rule_for
 from kexport.lowering.tracing import Tracer
+from kexport.nested import leaves, mapped
 
 #: Models inside models inside models: more than anybody builds, less than Python's stack holds.
 MAX_NESTING = 64
@@ -151,20 +152,23 @@ class _Driver:
 
     def _resolve(self, item: Any, tensors: Mapping[TensorRef, Value]) -> Any:
         """``item`` with each :class:`TensorRef` and each weight replaced by its value."""
-        if isinstance(item, TensorRef):
-            return tensors[item]
-        if isinstance(item, Constant):
-            key = id(item), item.dtype
-            if key not in self._weight_values:
-                self._weight_values[key] = self.builder.constant(item, name="weight")
-            return self._weight_values[key]
-        if isinstance(item, Filled | Length):
-            return filled(self.builder, item) if isinstance(item, Filled) else length(self.builder, item)
-        if isinstance(item, Mapping):
-            return {key: self._resolve(part, tensors) for key, part in item.items()}
-        if isinstance(item, list | tuple):
-            return type(item)(self._resolve(part, tensors) for part in item)
-        return item
+
+        def resolved(leaf: Any) -> Any:
+            match leaf:
+                case TensorRef():
+                    return tensors[leaf]
+                case Constant():
+                    key = id(leaf), leaf.dtype
+                    if key not in self._weight_values:
+                        self._weight_values[key] = self.builder.constant(leaf, name="weight")
+                    return self._weight_values[key]
+                case Filled():
+                    return filled(self.builder, leaf)
+                case Length():
+                    return length(self.builder, leaf)
+            return leaf
+
+        return mapped(resolved, item)
 
     def _lower_layer(
         self, layer: LayerSpec, args: Sequence[Any], kwargs: Mapping[str, Any], repeat: int = 0
@@ -309,37 +313,22 @@ class _Driver:
         """``item`` with its float tensors cast to the layer's compute dtype, which is what Keras does before a call."""
         if layer.class_name in _NO_AUTOCAST or is_operation(layer) or not dtypes.is_float(dtype):
             return item
-        if isinstance(item, Value):
-            if not dtypes.is_float(item.dtype) or item.dtype == dtype:
-                return item
-            return self._masks.same(self.builder.op("cast", item, dtype=dtype), item)
-        if isinstance(item, list | tuple):
-            return type(item)(self._autocast(layer, dtype, part) for part in item)
-        if isinstance(item, dict):
-            return {key: self._autocast(layer, dtype, part) for key, part in item.items()}
-        return item
+
+        def cast(leaf: Any) -> Any:
+            if not isinstance(leaf, Value) or not dtypes.is_float(leaf.dtype) or leaf.dtype == dtype:
+                return leaf
+            return self._masks.same(self.builder.op("cast", leaf, dtype=dtype), leaf)
+
+        return mapped(cast, item)
 
 
 def _types(item: Any) -> Any:
     """``item`` with each value replaced by its type."""
-    if isinstance(item, Value):
-        return item.type
-    if isinstance(item, Mapping):
-        return {key: _types(part) for key, part in item.items()}
-    if isinstance(item, list | tuple):
-        return type(item)(_types(part) for part in item)
-    return item
+    return mapped(lambda leaf: leaf.type if isinstance(leaf, Value) else leaf, item)
 
 
 def _values(item: Any) -> Iterator[Value]:
-    if isinstance(item, Value):
-        yield item
-    elif isinstance(item, Mapping):
-        for part in item.values():
-            yield from _values(part)
-    elif isinstance(item, list | tuple):
-        for part in item:
-            yield from _values(part)
+    return (leaf for leaf in leaves(item) if isinstance(leaf, Value))
 
 
 def _differ(dim: dims.Dim, declared: int | None) -> bool:

@@ -7,12 +7,13 @@ that sum from then on; anything else that differs is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kexport.ir import Array, Constant, Dim, TensorType, dims
+from kexport.nested import leaves, mapped
 
 #: Lengths that models hardly have themselves, so that windows and factors divide them alike.
 _FIRST, _STEP = 240, 240
@@ -27,29 +28,19 @@ class LengthError(Exception):
 
 def symbols_of(item: Any) -> list[str]:
     """The open lengths of the tensors in a call, in the order of their names."""
-    return sorted({name for type_ in _types(item) for name in dims.symbols(type_.shape)})
-
-
-def _types(item: Any) -> Iterator[TensorType]:
-    if isinstance(item, TensorType):
-        yield item
-    elif isinstance(item, Mapping):
-        for part in item.values():
-            yield from _types(part)
-    elif isinstance(item, list | tuple):
-        for part in item:
-            yield from _types(part)
+    types = (leaf for leaf in leaves(item) if isinstance(leaf, TensorType))
+    return sorted({name for type_ in types for name in dims.symbols(type_.shape)})
 
 
 def at(item: Any, lengths: Mapping[str, int]) -> Any:
     """The call with its open lengths set."""
-    if isinstance(item, TensorType):
-        return TensorType(item.dtype, tuple(dims.evaluate(dim, lengths) for dim in item.shape))
-    if isinstance(item, Mapping):
-        return {key: at(part, lengths) for key, part in item.items()}
-    if isinstance(item, list | tuple):
-        return [at(part, lengths) for part in item]
-    return item
+
+    def fixed(leaf: Any) -> Any:
+        if not isinstance(leaf, TensorType):
+            return leaf
+        return TensorType(leaf.dtype, tuple(dims.evaluate(dim, lengths) for dim in leaf.shape))
+
+    return mapped(fixed, item)
 
 
 def traced_at(
