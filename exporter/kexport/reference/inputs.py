@@ -11,8 +11,12 @@ from kexport.errors import UsageError
 from kexport.ir import Array, Graph, Node, Value, dims, dtypes
 from kexport.reference.lengths import batch_symbols, choose_lengths, least_lengths, too_short
 from kexport.reference.ranges import first_affine, index_range, is_hashed, looked_up
+from kexport.reference.texts import draw_texts
 
 SAMPLES = 4
+
+#: Of models that take text: it is of many kinds.
+TEXT_SAMPLES = 8
 
 #: Fewer samples are drawn of inputs so large that four would hold more elements than this (256 MB of float32).
 MAX_ELEMENTS = 1 << 26
@@ -24,13 +28,13 @@ def golden_inputs(
     """Inputs that exercise a graph as it came from lowering, by name.
 
     Integers are within the range of the tables that they index, mostly keys of those that they are looked up in, and of any size where
-    they are hashed; floats are standard normal after the graph's own
+    they are hashed; texts are of the words that they are looked up in, and others; floats are standard normal after the graph's own
     first scaling (0 to 255 where that is the rescaling of pixels); dynamic dimensions get somewhat more than the
     least lengths that keep every dimension positive.
 
     Args:
         graph: a graph with its lowering's ops (before passes move scales about).
-        samples: how many; by default :data:`SAMPLES`, fewer for very large inputs, at least one.
+        samples: how many; by default :data:`SAMPLES`, or :data:`TEXT_SAMPLES`, fewer for very large inputs, at least one.
         seed: another seed draws other numbers.
         lengths: lengths for dynamic dimensions, by symbol; those not named are derived.
 
@@ -38,7 +42,7 @@ def golden_inputs(
         Arrays of shape (samples, …) in the dtypes of the graph's inputs, in their order.
 
     Raises:
-        UsageError: an input takes text, a length is unknown or not positive, or none can be found.
+        UsageError: a length is unknown or not positive, or none can be found.
     """
     bindings = {**_allowed(graph, choose_lengths(graph)), **_checked(graph, lengths or {})}
     count = samples if samples is not None else _sample_count(graph, bindings)
@@ -90,7 +94,8 @@ def _tail(value: Value, bindings: Mapping[str, int]) -> tuple[int, ...]:
 
 def _sample_count(graph: Graph, bindings: Mapping[str, int]) -> int:
     elements = sum(int(np.prod(_tail(value, bindings))) for value in graph.inputs)
-    return max(1, min(SAMPLES, MAX_ELEMENTS // max(elements, 1)))
+    usual = TEXT_SAMPLES if any(value.dtype == "string" for value in graph.inputs) else SAMPLES
+    return max(1, min(usual, MAX_ELEMENTS // max(elements, 1)))
 
 
 def _random(name: str, seed: int) -> np.random.RandomState:
@@ -115,10 +120,7 @@ def _draw(
     if value.dtype == "bool":
         return random.random_sample(shape) < 0.5
     if value.dtype == "string":
-        name = graph.input_names[graph.inputs.index(value)]
-        raise UsageError(
-            f"Input {name!r} takes text, which can't be made up.", hint="Give it with --samples file.npz."
-        )
+        return draw_texts(graph, value, users, bindings, random, shape)
     rows = index_range(value, users, bindings)
     if rows is not None:
         return _integers(random, _clipped(rows, dtype), shape).astype(dtype)

@@ -27,14 +27,14 @@ def batch_symbols(graph: Graph) -> set[str]:
 
 
 def choose_lengths(graph: Graph) -> dict[str, int]:
-    """A length for every symbol of the inputs that is not a batch: somewhat above the least that keeps every
+    """A length for every symbol that is not a batch, of the inputs or found out by a node: somewhat above the least that keeps every
     dimension of every value at 1 or more; unequal for different symbols where the graph lets them differ.
 
     Raises:
         UsageError: no lengths do, up to :data:`MAX_LENGTH`.
     """
     batch = batch_symbols(graph)
-    names = [name for name in graph.symbols() if name not in batch]
+    names = _open(graph)
     if not names:
         return {}
     least = _least(graph, names, batch)
@@ -57,8 +57,12 @@ def too_short(graph: Graph, lengths: Mapping[str, int]) -> bool:
 
 def least_lengths(graph: Graph) -> dict[str, int]:
     """The least equal lengths that keep every dimension positive; raises as :func:`choose_lengths` does."""
-    batch = batch_symbols(graph)
-    return _least(graph, [name for name in graph.symbols() if name not in batch], batch)
+    return _least(graph, _open(graph), batch_symbols(graph))
+
+
+def _open(graph: Graph) -> list[str]:
+    """The symbols that are no batch."""
+    return [name for name in (*graph.symbols(), *graph.found_lengths()) if name not in batch_symbols(graph)]
 
 
 def _least(graph: Graph, names: list[str], batch: set[str]) -> dict[str, int]:

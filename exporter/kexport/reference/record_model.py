@@ -41,6 +41,8 @@ import zlib
 RECORDER_VERSION = 1
 FORMAT_VERSION = 1
 SAMPLES = 4
+#: Of models that take text: it is of many kinds.
+TEXT_SAMPLES = 8
 #: Lengths tried for unknown dimensions, until the model computes something.
 LENGTHS = (37, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 12000, 16384, 32768, 65536)
 
@@ -635,28 +637,49 @@ def _tensors(library, given):
         return dict((key, _tensors(library, value)) for key, value in given.items())
     if isinstance(given, list):
         return [_tensors(library, value) for value in given]
-    if library.major >= 3:
-        return (
-            library.module.ops.convert_to_tensor(given) if given.dtype.kind not in "SUO" else given.tolist()
-        )
+    is_text = given.dtype.kind in "SUO"
+    if library.major >= 3 and is_text and not library.backend.startswith("tensorflow"):
+        return given.tolist()
+    if library.major >= 3 and not is_text:
+        return library.module.ops.convert_to_tensor(given)
     import tensorflow
 
     return tensorflow.convert_to_tensor(given)
 
 
 def to_numpy(library, tensor):
-    """A tensor of any backend as an array that an .npz can hold (bfloat16 as float32)."""
+    """A tensor of any backend as an array that an .npz can hold (bfloat16 as float32, text as str or bytes)."""
     import numpy as np
 
-    if library.major >= 3:
+    if isinstance(tensor, (list, tuple)):
+        # What layers of text give on backends without text.
+        return _text_array(np.asarray(tensor, dtype=object))
+    if type(tensor).__name__ in ("RaggedTensor", "SparseTensor"):
+        raise RecordError("predict", "A %s has no equivalent in a file." % type(tensor).__name__)
+
+    if library.major >= 3 and not (
+        hasattr(tensor, "numpy") and str(getattr(tensor, "dtype", "")).find("string") >= 0
+    ):
         array = np.asarray(library.module.ops.convert_to_numpy(tensor))
     elif hasattr(tensor, "numpy"):
         array = np.asarray(tensor.numpy())
     else:
         array = np.asarray(tensor)
-    if array.dtype.kind not in "biufSU":
-        array = array.astype(str) if array.dtype.kind == "O" else array.astype(np.float32)
-    return array
+    if array.dtype.kind == "O":
+        return _text_array(array)
+    return array if array.dtype.kind in "biufSU" else array.astype(np.float32)
+
+
+def _text_array(array):
+    """An array of text as str, or as its bytes where one is no UTF-8."""
+    import numpy as np
+
+    items = [item if isinstance(item, bytes) else item.encode("utf-8") for item in array.ravel().tolist()]
+    try:
+        made = np.asarray([item.decode("utf-8") for item in items], dtype=str("U"))
+    except UnicodeDecodeError:
+        made = np.asarray(items, dtype=str("S"))
+    return made.reshape(array.shape)
 
 
 # --- every layer's output -------------------------------------------------------------------------------------------
@@ -795,17 +818,114 @@ def first_scaling(model):
     return found
 
 
+#: Unknown words of lengths that hash functions take otherwise, some of them not ASCII.
+_UNKNOWN_WORDS = (
+    "zq",
+    "na\u00efve",
+    "unlikely",
+    "\u6771\u4eac",
+    "unpronounceable-word",
+    "a-word-of-more-than-thirty-two-bytes",
+    "word" * 20,
+)
+
+#: What stands between words, how many words the longest text has, and how long the others are.
+_BETWEEN = (" ", "  ", "\t")
+_WORDS = 24
+_PARTS = (1.0, 0.5, 0.0, 0.25, 0.8, 0.1)
+
+
+class TextInput(object):
+    """Makes texts for an input: of words that layers of the model know, and of others.
+
+    ``whole``: a layer takes them apart.
+    """
+
+    def __init__(self, words, strict, whole):
+        self._words = words or list(_UNKNOWN_WORDS)
+        self._strict = strict and bool(words)
+        self._whole = whole
+        self._count = 0
+
+    def draw(self, random, shape):
+        """An array of str."""
+        import numpy as np
+
+        size = int(np.prod(shape))
+        if not self._whole:
+            texts = [self._word(random) for _ in range(size)]
+        else:
+            lengths = [int(round(_WORDS * _PARTS[index % len(_PARTS)])) for index in range(size)]
+            texts = [self._text(random, length) for length in lengths]
+        return np.asarray(texts, dtype=str("U")).reshape(shape)
+
+    def _text(self, random, length):
+        parts = []
+        for index in range(length):
+            parts += [_BETWEEN[index % len(_BETWEEN)] if index else "", self._word(random)]
+        return "".join(parts)
+
+    def _word(self, random):
+        kind = 0 if self._strict else self._count % 7
+        self._count += 1
+        if kind == 2:
+            return _UNKNOWN_WORDS[self._count // 7 % len(_UNKNOWN_WORDS)]
+        if kind == 4:
+            return ""
+        word = self._words[int(random.random_sample() * len(self._words))]
+        return {3: word.upper(), 5: "(%s!" % word}.get(kind, word)
+
+
+def text_inputs(model):
+    """For each input of text, what makes it up; None for the others."""
+    found = []
+    calls = _calls(model)
+    words, strict = [], False
+    for layer in _layers_inside(model):
+        if type(layer).__name__ not in ("StringLookup", "TextVectorization"):
+            continue
+        known = [_text(word) for word in layer.get_vocabulary()] if hasattr(layer, "get_vocabulary") else []
+        words += [word for word in known if word]
+        strict = strict or getattr(layer, "num_oov_indices", 1) == 0
+    splits = any(type(layer).__name__ == "TextVectorization" for layer in _layers_inside(model))
+    for tensor in tensor_inputs(model):
+        if dtype_of(tensor) != "string":
+            found.append(None)
+            continue
+        readers = [layer for layer, node in calls if any(tensor is source for source in node_inputs(node))]
+        kinds = [type(layer).__name__ for layer in readers]
+        takes_words = any(kind in ("StringLookup", "Hashing", "HashedCrossing") for kind in kinds)
+        found.append(TextInput(words, strict, splits and not takes_words))
+    return found
+
+
+def _layers_inside(model):
+    """The layers of a model and of those inside it."""
+    found = []
+    for layer in getattr(model, "layers", ()):
+        found.append(layer)
+        found.extend(_layers_inside(layer))
+        if hasattr(layer, "layer"):
+            found.append(layer.layer)
+    return found
+
+
 def make_inputs(recorder, samples, seed):
     """Inputs in the order of the model's, and its outputs on them; unknown lengths by trying."""
     model = recorder.model
+    texts = text_inputs(model)
+    if samples is None:
+        samples = TEXT_SAMPLES if any(texts) else SAMPLES
     limits, scalings = index_limits(model), first_scaling(model)
     tensors = tensor_inputs(model)
     unknown = any(dim is None for tensor in tensors for dim in shape_of(tensor)[1:])
     problem = None
     for length in LENGTHS if unknown else LENGTHS[:1]:
         drawn = [
-            draw(name, shape_of(tensor), dtype_of(tensor), rows, scaling, samples, length, seed)
-            for name, tensor, rows, scaling in zip(recorder.input_names, tensors, limits, scalings)
+            draw(name, shape_of(tensor), dtype_of(tensor), rows, scaling, samples, length, seed, text)
+            for name, tensor, rows, scaling, text in zip(
+                recorder.input_names, tensors, limits, scalings, texts
+            )
         ]
         try:
             outputs = recorder.predict(drawn)
@@ -823,8 +943,8 @@ def make_inputs(recorder, samples, seed):
     )
 
 
-def draw(name, shape, dtype, rows, scaling, samples, length, seed):
-    """An array for one input: indices, pixels, or standard normal numbers."""
+def draw(name, shape, dtype, rows, scaling, samples, length, seed, text=None):
+    """An array for one input: indices, pixels, texts, or standard normal numbers."""
     import numpy as np
 
     full = (samples,) + tuple(length if dim is None else dim for dim in shape[1:])
@@ -833,9 +953,7 @@ def draw(name, shape, dtype, rows, scaling, samples, length, seed):
     if dtype == "bool":
         return random.random_sample(full) < 0.5
     if dtype == "string":
-        raise RecordError(
-            "predict", "Input %r takes text, which can't be made up: give it with --inputs." % name
-        )
+        return text.draw(random, full)
     if dtype == "bfloat16":
         dtype = "float32"
     if rows is not None or "int" in dtype:
@@ -1171,7 +1289,12 @@ def parse(arguments):
     parser.add_argument("--inputs", help="your own inputs: .npz by input name (one input: also .npy)")
     parser.add_argument("--weights", help="the weights of a .json model")
     parser.add_argument("--layers", action="store_true", help="also record what every layer computes")
-    parser.add_argument("--samples", type=int, default=SAMPLES, help="made-up samples (default %d)" % SAMPLES)
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=None,
+        help="made-up samples (default %d, of text %d)" % (SAMPLES, TEXT_SAMPLES),
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the made-up inputs (default 0)")
     parser.add_argument(
         "--custom-objects", help="a Python file that defines the model's custom layers; it is run"

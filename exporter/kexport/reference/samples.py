@@ -10,8 +10,9 @@ import numpy as np
 
 from kexport.errors import UsageError
 from kexport.ir import Array, Graph, Symbolic, Value, dims, dtypes
+from kexport.ir.texts import readable
 from kexport.reference.golden import read_arrays
-from kexport.reference.lengths import batch_symbols, least_lengths, too_short
+from kexport.reference.lengths import MAX_LENGTH, batch_symbols, least_lengths, too_short
 from kexport.reference.ranges import index_range
 
 
@@ -59,9 +60,12 @@ def check_inputs(inputs: Mapping[str, Array], graph: Graph, *, what: str) -> dic
             f"{what}: every input holds the same number of samples, at least one. Received: {counts}"
         )
     lengths.update(dict.fromkeys(batch, 1))
+    # Of how many words a text is, its text says; nobody asks it here.
+    lengths.update(dict.fromkeys(graph.found_lengths(), MAX_LENGTH))
     if too_short(graph, lengths):
-        least = {name: length for name, length in least_lengths(graph).items() if name not in batch}
-        received = {name: length for name, length in lengths.items() if name not in batch}
+        given = [name for name in graph.symbols() if name not in batch]
+        least = {name: length for name, length in least_lengths(graph).items() if name in given}
+        received = {name: lengths[name] for name in given}
         raise UsageError(f"{what}: at these lengths the model computes nothing: {received}. Least: {least}")
     _check_indices(arrays, graph, lengths, what)
     return arrays
@@ -70,6 +74,8 @@ def check_inputs(inputs: Mapping[str, Array], graph: Graph, *, what: str) -> dic
 def _in_dtype(array: Array, name: str, value: Value, what: str) -> Array:
     wanted = dtypes.numpy_dtype(value.dtype)
     if value.dtype == "string":
+        if array.dtype == object and all(isinstance(item, str | bytes) for item in array.reshape(-1)):
+            array = readable(array)
         fits = array.dtype.kind in "US"
     elif value.dtype == "bool":
         fits = array.dtype.kind == "b"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kexport.ir import Array
+from kexport.ir.texts import as_bytes
 
 #: The spacing of float32 at 1 (IEEE 754 binary32 has 23 fraction bits).
 FLOAT32_SPACING = 2.0**-23
@@ -167,8 +168,12 @@ def _too_far(worst: float, extent: float, allowed: float, tolerance: float) -> s
 
 
 def _compare_exact(name: str, reference: Array, computed: Array) -> OutputRow:
-    if reference.dtype.kind in "SU" or computed.dtype.kind in "SU":
-        unequal = np.asarray(reference.astype(str) != computed.astype(str))
+    if (reference.dtype.kind in "SUO") != (computed.dtype.kind in "SUO"):
+        return _row(
+            name, reference, problem=f"{computed.dtype.name} in place of {reference.dtype.name}", error=np.inf
+        )
+    if reference.dtype.kind in "SUO":
+        unequal = np.asarray(as_bytes(reference) != as_bytes(computed))
         errors = unequal.astype(np.float64)
     else:
         unequal = np.asarray(reference != computed)
