@@ -20,6 +20,7 @@ _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
     "tensor(bfloat16)": "bfloat16",
+    "tensor(string)": "string",
 }
 
 #: Errors are raised; the engine need not print them as well.
@@ -54,8 +55,8 @@ class Session:
         }:
             return self._run_bfloat16(given)
         with self._blaming("can't be computed"):
-            results = self._session.run(self._outputs, given)
-        return dict(zip(self._outputs, map(np.asarray, results), strict=True))
+            results = self._session.run(self._outputs, _fed(given))
+        return dict(zip(self._outputs, map(_plain, results), strict=True))
 
     def _run_bfloat16(self, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """With tensors of a dtype that NumPy has not, as the 16 bits that they are."""
@@ -77,7 +78,7 @@ class Session:
 
     def time(self, inputs: Mapping[str, NDArray[Any]], runs: int) -> list[float]:
         """Compute ``runs`` times; the seconds that each took."""
-        given, now = checked(self._artifact.name, self._wanted, inputs), time.perf_counter
+        given, now = _fed(checked(self._artifact.name, self._wanted, inputs)), time.perf_counter
         seconds = []
         with self._blaming("can't be computed"):
             for _ in range(runs):
@@ -99,6 +100,24 @@ def _wanted(item: Any) -> Input:
     """What the engine says of an input; names of open lengths are text, or None."""
     shape = tuple(size if isinstance(size, int) else None for size in item.shape)
     return Input(_DTYPES.get(item.type, item.type), shape)
+
+
+def _fed(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """As the engine takes them: text as objects of str."""
+    return {name: _texts(array) if array.dtype.kind in "SUO" else array for name, array in arrays.items()}
+
+
+def _texts(array: NDArray[Any]) -> NDArray[Any]:
+    items = [item.decode() if isinstance(item, bytes) else str(item) for item in array.reshape(-1).tolist()]
+    found = np.empty(len(items), object)
+    found[:] = items
+    return found.reshape(array.shape)
+
+
+def _plain(result: Any) -> NDArray[Any]:
+    """Text as NumPy's own str."""
+    found = np.asarray(result)
+    return found.astype(np.str_) if found.dtype == object else found
 
 
 def _rounded(array: NDArray[Any]) -> NDArray[Any]:

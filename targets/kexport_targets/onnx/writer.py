@@ -10,6 +10,7 @@ import onnx
 from onnx import helper
 
 from kexport.ir import Constant, Value
+from kexport.ir.texts import encoded
 from kexport_targets.onnx import schema
 from kexport_targets.onnx.emit import Body
 from kexport_targets.onnx.metadata import Metadata
@@ -42,6 +43,8 @@ class Writer:
         self._external: list[tuple[int, Constant]] = []
         self._end = 0
         self._inside = True
+        #: By domain.
+        self._opsets = {"": opset}
 
     def write(self, body: Body) -> list[Path]:
         """Write the file, and the file of the weights where there is one; returns their names."""
@@ -67,7 +70,7 @@ class Writer:
         said = self._metadata
         model = onnx.ModelProto(
             ir_version=schema.IR_VERSIONS[self._opset],
-            opset_import=[helper.make_opsetid("", self._opset)],
+            opset_import=[helper.make_opsetid(domain, opset) for domain, opset in self._opsets.items()],
             producer_name=said.producer_name,
             producer_version=said.producer_version,
             domain=said.domain,
@@ -102,7 +105,14 @@ class Writer:
             names[base] = names.get(base, -1) + 1
             name = f"{base}_{names[base]}" if names[base] else base
             nodes.append(
-                helper.make_node(operator.op, operator.inputs, operator.outputs, name=name, **attributes)
+                helper.make_node(
+                    operator.op,
+                    operator.inputs,
+                    operator.outputs,
+                    name=name,
+                    domain=self._domain(operator.op),
+                    **attributes,
+                )
             )
         return helper.make_graph(
             nodes,
@@ -111,6 +121,13 @@ class Writer:
             [_port(name, value) for name, value in body.outputs],
             initializer=tensors,
         )
+
+    def _domain(self, operator: str) -> str:
+        """The domain of an operator, whose set the model imports from now on."""
+        if operator not in schema.ML_OPERATORS:
+            return ""
+        self._opsets[schema.ML_DOMAIN] = schema.ML_OPSET
+        return schema.ML_DOMAIN
 
     def _initializer(
         self, nodes: list[onnx.NodeProto], name: str, constant: Constant
@@ -133,6 +150,9 @@ class Writer:
         tensor = onnx.TensorProto(
             name=name, data_type=schema.TENSOR_TYPES[constant.dtype], dims=constant.shape
         )
+        if constant.dtype == "string":
+            tensor.string_data.extend(encoded(item) for item in constant.numpy().reshape(-1).tolist())
+            return tensor, None
         if self._inside or constant.nbytes < _ALIGNMENT:
             return tensor, constant
         # Each on a page boundary, as runtimes map them.

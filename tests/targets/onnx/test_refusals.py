@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +14,44 @@ from kexport.ir.ops import known_ops
 from kexport_targets.onnx.emit import emit_graph, emittable_ops
 from kexport_targets.onnx.legalize.registry import TABLE
 from support.graphs import graph_of
-from support.op_cases import TEXT_OPS
 from targets.onnx.complete import emitted
 
 BATCH, TIME = dims.symbol("batch"), dims.symbol("time")
 
 
 def test_every_op_of_the_graph_has_an_operator_or_a_rewrite() -> None:
-    # Passes make others of them.
-    passes = {"absmax_quantize", "cross_hash", "hash_bucket", "lookup", "round_float8", *TEXT_OPS}
+    passes = {"absmax_quantize", "round_float8"}  # make others of them
     assert set(known_ops()) == set(emittable_ops()) | set(TABLE.ops()) | passes
 
 
-def test_text(tmp_path: Path) -> None:
-    graph = graph_of({"words": TensorType("string", (BATCH,))}, lambda b, x: {"again": x})
-    with pytest.raises(UnsupportedOpError, match=r"(?s)Received: 'words' of dtype string.*before the model"):
-        emitted(graph, tmp_path)
+@pytest.mark.parametrize(
+    ("op", "attrs", "message"),
+    [
+        ("tokenize", {"split": "character", "length": 3}, "no operator that splits text into characters"),
+        ("hash_bucket", {"buckets": 9}, "no operator that hashes text"),
+        ("cross_hash", {"buckets": 9}, "no operator that hashes text"),
+    ],
+)
+def test_text_that_onnx_has_no_operators_for(
+    op: str, attrs: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    def body(b: Builder, x: Value) -> dict[str, Value]:
+        b.origin = "words"
+        return {"y": b.op(op, x, **attrs)}
+
+    with pytest.raises(UnsupportedOpError, match=rf"(?s)'words': .*{message}.*opset 20.*saved_model"):
+        emitted(graph_of({"x": TensorType("string", (BATCH,))}, body), tmp_path, opset=20)
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "opset"), [("tokenize", {"length": 3}, 20), ("strip_punctuation", {}, 20)]
+)
+def test_text_that_older_operator_sets_have_no_operators_for(
+    op: str, attrs: dict[str, Any], opset: int, tmp_path: Path
+) -> None:
+    graph = graph_of({"x": TensorType("string", (BATCH,))}, lambda b, x: {"y": b.op(op, x, **attrs)})
+    with pytest.raises(UnsupportedOpError, match=rf"(?s)splitting text.*from {opset} on.*--opset {opset}"):
+        emitted(graph, tmp_path, opset=opset - 1)
 
 
 def test_symmetric_padding_of_an_open_length(tmp_path: Path) -> None:

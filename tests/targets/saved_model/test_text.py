@@ -8,26 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kexport.ir import Builder, Graph, Value, dims
+from kexport.ir import Builder, Graph, Value
 from kexport.ir.loops import scan
 from kexport_runtimes.tensorflow import RUNTIME
 from kexport_targets.saved_model import FROZEN_GRAPH, TARGET
 from support.graphs import expected, graph_from
+from support.texts import LENGTH, TEXTS, N, looked_up, tokens, vocabulary
 
-N, LENGTH = dims.symbol("n"), dims.symbol("tokens")
 TARGETS = pytest.mark.parametrize("target", [TARGET, FROZEN_GRAPH], ids=lambda target: str(target.name))
-
-TEXTS = np.asarray(
-    [
-        "The cat sat, on the mat!",
-        "",
-        " \ttabs\nand\r\x0bother\x0cspaces ",
-        "ÄÖÜ É stay",
-        "don't [x]~`|^_ {",
-        "日本語 テキスト 🙂",
-        "!!!",
-    ]
-)
 
 
 def check(target: Any, graph: Graph, inputs: dict[str, Any], tmp_path: Path) -> dict[str, int]:
@@ -41,14 +29,6 @@ def check(target: Any, graph: Graph, inputs: dict[str, Any], tmp_path: Path) -> 
         np.testing.assert_array_equal(found, array.astype(np.bytes_) if array.dtype == object else array)
     ops: dict[str, int] = artifact.details["ops"]
     return ops
-
-
-def tokens(split: str, ngrams: Any, length: Any) -> Any:
-    def body(b: Builder, x: Value) -> Value:
-        plain = b.op("strip_punctuation", b.op("lower", x))
-        return b.op("tokenize", plain, split=split, ngrams=ngrams, length=length)
-
-    return body
 
 
 @TARGETS
@@ -75,25 +55,6 @@ def test_neighbours_of_words(target: Any, batch: Any, tmp_path: Path) -> None:
 def test_no_words_at_all(target: Any, texts: list[str], tmp_path: Path) -> None:
     graph = graph_from({"x": ("string", (N,))}, tokens("whitespace", None, LENGTH))
     check(target, graph, {"x": np.asarray(texts, np.str_)}, tmp_path)
-
-
-def vocabulary(count: int) -> Any:
-    words = np.empty(count, object)
-    words[:] = [f"wörd{index * index}".encode() for index in range(count)]
-    return words
-
-
-def looked_up(words: Any, default: int = -7) -> Any:
-    def body(b: Builder, x: Value) -> Value:
-        return b.op(
-            "lookup",
-            x,
-            b.constant(words, "string"),
-            b.constant(np.arange(10, 10 + len(words))),
-            default=default,
-        )
-
-    return body
 
 
 @TARGETS

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from kexport.errors import UnsupportedOpError
-from kexport.ir import Graph
+from kexport.ir import Graph, Node
 from kexport.ir.ops.loop import bodies
-from kexport_targets.onnx import schema
-from kexport_targets.onnx.emit import elementwise, linear, recurrent, shape, window
+from kexport_targets.onnx.emit import elementwise, linear, recurrent, shape, text, window
 from kexport_targets.onnx.emit.emitter import Body, Emitter, emits, emittable_ops
 
 
@@ -17,7 +15,13 @@ def needed_opset(graph: Graph) -> int:
         for inner in (graph, *(body for node in graph.nodes for body in bodies(node.attrs)))
         for node in inner.nodes
     ]
-    return max((elementwise.SINCE.get(node.op, 0) for node in nodes), default=0)
+    return max(map(_since, nodes), default=0)
+
+
+def _since(node: Node) -> int:
+    if node.op in ("equal", "not_equal") and node.input(0).dtype == "string":
+        return elementwise.EQUAL_TEXT
+    return elementwise.SINCE.get(node.op, text.SINCE.get(node.op, 0))
 
 
 def emit_graph(graph: Graph, *, opset: int) -> Body:
@@ -26,14 +30,6 @@ def emit_graph(graph: Graph, *, opset: int) -> Body:
     Raises:
         kexport.errors.UnsupportedOpError: an op or a dtype has no place in the format.
     """
-    for value, name in zip(
-        (*graph.inputs, *graph.outputs), (*graph.input_names, *graph.output_names), strict=True
-    ):
-        if value.dtype not in schema.TENSOR_TYPES:
-            raise UnsupportedOpError(
-                f"Inputs and outputs of an ONNX file are numbers and bools. Received: {name!r} of dtype {value.dtype}.",
-                hint="Do what is done with text before the model.",
-            )
     e = Emitter(graph, opset=opset)
     for value, name in zip(graph.inputs, graph.input_names, strict=True):
         e.claim(value, name)
@@ -70,5 +66,6 @@ __all__ = [
     "needed_opset",
     "recurrent",
     "shape",
+    "text",
     "window",
 ]

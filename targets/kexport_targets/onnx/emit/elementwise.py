@@ -50,7 +50,6 @@ SAME = {
     "logical_and": "And",
     "logical_or": "Or",
     "logical_xor": "Xor",
-    "equal": "Equal",
     "less": "Less",
     "less_equal": "LessOrEqual",
     "greater": "Greater",
@@ -62,6 +61,9 @@ SAME = {
 BITWISE = {"bitwise_and": "BitwiseAnd", "bitwise_or": "BitwiseOr", "bitwise_xor": "BitwiseXor"}
 
 #: Ops that no rewrite makes others of, and the first operator set that has them.
+#: The operator set in which text can be compared.
+EQUAL_TEXT = 19
+
 SINCE = {**dict.fromkeys(BITWISE, 18), "bitcast": 26}
 
 
@@ -84,10 +86,15 @@ def shift(e: Emitter, node: Node) -> None:
     e.op("BitShift", node.inputs, node.outputs, direction="LEFT" if node.op == "left_shift" else "RIGHT")
 
 
-@emits("not_equal")
-def not_equal(e: Emitter, node: Node) -> None:
-    """Not(Equal)."""
-    e.op("Not", [e.op("Equal", node.inputs)], node.outputs)
+@emits("equal", "not_equal")
+def equal(e: Emitter, node: Node) -> None:
+    """Equal, or Not of it."""
+    if node.input(0).dtype == "string":
+        e.require(EQUAL_TEXT, "comparing text")
+    if node.op == "equal":
+        e.op("Equal", node.inputs, node.outputs)
+    else:
+        e.op("Not", [e.op("Equal", node.inputs)], node.outputs)
 
 
 @emits("clip")

@@ -98,6 +98,14 @@ class Emitter:
         self.body.operators.append(Operator(op, tuple(ins), tuple(outs), attributes, self.origin))
         return outs[0]
 
+    def several(
+        self, op: str, inputs: Sequence[Value | str | None], count: int, **attributes: Any
+    ) -> list[str]:
+        """Add an operator of several outputs; return their new names."""
+        names = [self._fresh(op.lower()) for _ in range(count)]
+        self.op(op, inputs, names, **attributes)
+        return names
+
     def require(self, opset: int, what: str) -> None:
         """Raise unless the operator set is at least ``opset``.
 

@@ -49,11 +49,14 @@ def _atom(e: Emitter, atom: Atom) -> Callable[[], str]:
 
 
 def _symbol(e: Emitter, name: str) -> str:
-    """The length of the input dimension that is the symbol."""
+    """The length of the input dimension that is the symbol, or of what a node has found out."""
     for value in e.graph.inputs:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, Symbolic) and str(dim) == name:
                 return e.op("Gather", [_shape(e, value), e.ints([axis])], hint="length", axis=0)
+    found = e.graph.found_lengths().get(name)
+    if found is not None:
+        return e.op("Gather", [_shape(e, found), e.ints([found.rank - 1])], hint="length", axis=0)
     raise UnsupportedOpError(
         f"Layer {e.origin!r}: lengths that are known when the model runs are those of its inputs. Received: {name!r}.",
         hint=f"Fix it with --dim {name}=N.",

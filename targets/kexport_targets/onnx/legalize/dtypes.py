@@ -98,8 +98,8 @@ def in_a_kernels_dtype(node: Node, rewriter: Rewriter) -> list[Value] | None:
     own = _OWN_DTYPE.get(node.op, ())
     dtype = node.input(1 if node.op == "select" else 0).dtype
     known = KERNELS[node.op]
-    if dtype in known:
-        return None
+    if dtype in known or dtype == "string":
+        return None  # of text there is one kernel, or none that anything else would do for
     special = integers.of_integers(node, rewriter)
     if special is not None:
         return special
