@@ -91,6 +91,21 @@ def _gather_at(b: Builder, x: Value) -> Value:
     return b.op("gather", b.constant(np.linspace(0, 1, 16).reshape(8, 2), "float32"), x)
 
 
+def _attention(b: Builder, x: Value, y: Value, z: Value) -> list[Value]:
+    """Plain; causal, with a scale; two heads that share one, with numbers added; what counts, of which a row has nothing."""
+    counts = np.arange(50).reshape(2, 1, 5, 5) % 3 > 0
+    counts[1, 0, 2] = False
+    shared = [b.op("slice", v, begin=(0, 0, 0), end=(None, 4, 4), strides=(1, 1, 1)) for v in (y, z)]
+    heads: dict[str, Any] = {"heads": 2, "shared_heads": 2}
+    return [
+        b.op("attention", x, y, z, **heads, scale=1.0),
+        b.op("attention", x, y, z, **heads, scale=0.5, causal=True),
+        b.op("attention", x, *shared, weights(b, x, 1, 2, 1, 4), heads=2, shared_heads=1, scale=0.5),
+        b.op("attention", x, y, z, b.constant(counts), **heads, scale=0.5),
+        b.op("attention", x, y, z, b.constant(counts[:1, :, :1]), **heads, scale=0.5, causal=True),
+    ]
+
+
 def _reduce(op: str) -> Body:
     return lambda b, x: [b.op(op, x, axes=axes, keepdims=k) for axes, k in (((1, 2), False), ((3,), True))]
 
@@ -115,6 +130,7 @@ CASES: dict[str, Case] = {
     **{op: Case(plain(op), FLOATS, low=0.5, high=8) for op in ("log", "log1p", "sqrt", "rsqrt", "reciprocal")},
     **{op: Case(plain(op), FLOATS, low=-0.9, high=0.9) for op in ("asin", "acos", "atanh")},
     "acosh": Case(plain("acosh"), FLOATS, low=1.1, high=8),
+    "gelu by tanh": Case(plain("gelu", approximate=True), FLOATS),
     "abs": Case(plain("abs"), NUMBERS),
     "neg": Case(plain("neg"), NUMBERS),
     "sign": Case(plain("sign"), NUMBERS),
@@ -156,6 +172,9 @@ CASES: dict[str, Case] = {
     "layer_norm": Case(
         lambda b, x: b.op("layer_norm", x, weights(b, x, 2), weights(b, x, 2), axes=(3,), epsilon=1e-3), FLOATS
     ),
+    "rms_norm": Case(lambda b, x: b.op("rms_norm", x, weights(b, x, 2), axes=(3,), epsilon=1e-3), FLOATS),
+    "rms_norm of the first axes": Case(lambda b, x: b.op("rms_norm", x, None, axes=(1, 2), epsilon=1e-3), FLOATS),
+    "attention": Case(_attention, FLOATS, 3, shape=(2, 5, 8), low=-1, high=1),
     "conv": Case(_conv, NUMBERS),
     "depthwise_conv": Case(lambda b, x: b.op("depthwise_conv", x, weights(b, x, 2, 2, 2, 1), **_WINDOW), NUMBERS),
     "conv_transpose": Case(_conv_transpose, NUMBERS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,32 @@ from kexport.ir.ops.recurrent import LAYOUTS
 from support.graphs import graph_of
 
 
+def _hard_sigmoid(b: Builder, x: Value) -> Value:
+    return b.op("mul", b.op("relu6", b.op("add", x, b.scalar(3.0, x))), b.scalar(1 / 6, x))
+
+
+def _hard_sigmoid_before_keras3(b: Builder, x: Value) -> Value:
+    return b.op("clip", b.op("add", b.op("mul", x, b.scalar(0.2, x)), b.scalar(0.5, x)), min=0.0, max=1.0)
+
+
+def _softsign(b: Builder, x: Value) -> Value:
+    return b.op("div", x, b.op("add", b.op("abs", x), b.scalar(1.0, x)))
+
+
+#: Activations that are no op of the graph, or one with an argument, as they are lowered.
+ACTIVATIONS: dict[str, Callable[[Builder, Value], Value]] = {
+    "linear": lambda _, x: x,
+    "leaky_relu": lambda b, x: b.op("leaky_relu", x, alpha=0.3),
+    "elu of 0.5": lambda b, x: b.op("elu", x, alpha=0.5),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_sigmoid before Keras 3": _hard_sigmoid_before_keras3,
+    "softsign": _softsign,
+}
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """An op's arguments. ``activations``: IR ops, ``linear`` for none."""
+    """An op's arguments. ``activations``: IR ops, or names of :data:`ACTIVATIONS`."""
 
     op: str
     batch: int
@@ -70,7 +94,7 @@ class Drawn:
     def _activation(self, name: str) -> Graph:
         b = Builder()
         x = b.input("gate", TensorType("float32", (self.batch, self.units)))
-        y = x if name == "linear" else b.op(name, x)
+        y = ACTIVATIONS[name](b, x) if name in ACTIVATIONS else b.op(name, x)
         return Graph(name, [x], [y], b.nodes, ["x"], ["y"])
 
     def inputs(self, seed: int = 5) -> dict[str, Any]:
@@ -83,10 +107,10 @@ class Drawn:
         return arrays
 
 
-functions = st.sampled_from(["tanh", "sigmoid", "relu", "relu6", "softplus", "linear"])
+functions = st.sampled_from(["tanh", "sigmoid", "relu", "relu6", "softplus", *ACTIVATIONS])
 
 #: Gates that are not bounded let the states grow beyond what float32 holds.
-gates = st.sampled_from(["sigmoid", "tanh"])
+gates = st.sampled_from(["sigmoid", "tanh", "hard_sigmoid", "hard_sigmoid before Keras 3", "softsign"])
 
 drawn = st.builds(
     Drawn,

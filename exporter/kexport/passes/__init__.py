@@ -15,7 +15,9 @@ from kexport.passes.expand_recurrent import expand_recurrent
 from kexport.passes.floats_in_float32 import floats_in_float32
 from kexport.passes.fold_scale_shift import fold_scale_shift
 from kexport.passes.fuse_activation import fuse_activation
+from kexport.passes.fuse_attention import fuse_attention
 from kexport.passes.fuse_pad import fuse_pad
+from kexport.passes.fuse_rms_norm import fuse_rms_norm
 from kexport.passes.hashes import expand_crossings, expand_hashes, expand_hashes_in_int32
 from kexport.passes.infrastructure import Pass, Property, as_pass, fixpoint, run_pass, run_passes
 from kexport.passes.layout import layout
@@ -49,7 +51,9 @@ __all__ = [
     "floats_in_float32",
     "fold_scale_shift",
     "fuse_activation",
+    "fuse_attention",
     "fuse_pad",
+    "fuse_rms_norm",
     "layout",
     "lift_1d",
     "run_pass",

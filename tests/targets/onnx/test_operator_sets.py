@@ -14,10 +14,8 @@ from kexport.errors import UnsupportedOpError
 from kexport.ir import Graph, dims
 from kexport_runtimes.onnxruntime import RUNTIME
 from kexport_targets.onnx import schema
-from support.comparing import assert_close
 from support.graphs import expected, graph_from
 from support.op_cases import CASES, arrays_of, compare, op_of
-from support.recurrent import Drawn
 from targets.onnx.complete import emitted
 from targets.onnx.test_kernels_by_dtype import refused_before
 
@@ -25,7 +23,7 @@ OPSETS = sorted(schema.IR_VERSIONS)
 
 #: Operators that changed between operator sets, and those that most models are made of.
 REPRESENTATIVE = (
-    *("reduce_mean", "reduce_sum", "layer_norm", "gelu", "hard_swish", "pad", "split", "resize", "softmax", "avg_pool"),
+    *("reduce_mean", "reduce_sum", "layer_norm", "rms_norm", "attention", "gelu", "hard_swish", "pad", "split", "resize", "softmax", "avg_pool"),
     *("max_pool", "conv", "conv_transpose", "depthwise_conv", "dense", "matmul", "cumsum", "top_k", "gather", "select"),
     *("reshape", "slice", "squeeze", "expand_dims", "cast to int32", "clip", "mod", "equal", "argmax as int64", "isinf"),
 )  # fmt: skip
@@ -66,23 +64,6 @@ def test_all_operators(opset: int, dtype: str, tmp_path: Path) -> None:
             check_case(name, dtype, opset, tmp_path / str(index))
 
 
-@pytest.mark.parametrize("op", ["lstm", "gru", "simple_rnn"])
-@pytest.mark.parametrize("mask", [False, True])
-def test_recurrent_layers(op: str, mask: bool, tmp_path: Path) -> None:
-    """As the operator, and behind a mask as a loop, over open lengths."""
-    drawn = Drawn(op, 3, 6, 4, 5, ("tanh", "sigmoid"), True, True, mask, False, True, True)
-    inputs = drawn.inputs()
-    for opset in (13, 17, 21, schema.NEWEST_OPSET):
-        graph = drawn.graph(dims.symbol("batch"), dims.symbol("time"))
-        truth = expected(graph, [*inputs.values()])
-        artifact = emitted(graph, tmp_path / str(opset), opset=opset)
-        assert ("Scan" if mask else {"simple_rnn": "RNN"}.get(op, op.upper())) in artifact.details["ops"]
-        check_file(artifact.main, opset)
-        outputs = RUNTIME.run(artifact.main, inputs)
-        for index, array in enumerate(truth):
-            assert_close(outputs[f"y{index}"], array)
-
-
 def _optimized(path: Path) -> set[str]:
     """The operators that ONNX Runtime computes."""
     options = onnxruntime.SessionOptions()
@@ -92,17 +73,28 @@ def _optimized(path: Path) -> set[str]:
     return {node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node}
 
 
-@pytest.mark.parametrize("opset", [13, 17, 20])
+@pytest.mark.parametrize("opset", [13, 17, 18, 20, 23])
 def test_what_an_operator_set_lacks_is_one_kernel_in_onnx_runtime_all_the_same(
     opset: int, tmp_path: Path
 ) -> None:
     def body(b: Any, x: Any) -> Any:
         scale, offset = (b.constant(np.linspace(low, 1, 8, dtype=np.float32)) for low in (0.5, -1))
-        return b.op("gelu", b.op("layer_norm", x, scale, offset, axes=(2,), epsilon=1e-3))
+        normal = b.op("layer_norm", x, scale, offset, axes=(2,), epsilon=1e-3)
+        return b.op("rms_norm", b.op("gelu", normal), scale, axes=(2,), epsilon=1e-6)
 
     graph: Graph = graph_from({"x": ("float32", (dims.symbol("batch"), 3, 8))}, body)
     computed = _optimized(emitted(graph, tmp_path, opset=opset).main)
-    assert computed == {"LayerNormalization", "Gelu"}
+    root_mean_square = "RMSNormalization" if opset >= 23 else "SimplifiedLayerNormalization"
+    assert computed == {"LayerNormalization", "Gelu", root_mean_square}
+
+
+@pytest.mark.parametrize("opset", [22, 23, 24, 25])
+def test_attention_where_there_is_a_kernel(opset: int, tmp_path: Path) -> None:
+    case, dtype = CASES["attention"], "float32"
+    graph = graph_from({f"x{i}": (dtype, case.shape) for i in range(case.inputs)}, case.body)
+    counted = emitted(graph, tmp_path, opset=opset).details["ops"].get("Attention", 0)
+    assert counted == (len(graph.outputs) if opset in (23, 24) else 0)
+    check_case("attention", dtype, opset, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ A family a file; importing this package registers them all.
 """
 
 from kexport.ir.ops import (  # registers
+    attention,
     convolution,
     elementwise,
     hashing,
@@ -34,6 +35,7 @@ __all__ = [
     "FUSED_ACTIVATIONS",
     "OpError",
     "OpSpec",
+    "attention",
     "complete_attrs",
     "convolution",
     "elementwise",

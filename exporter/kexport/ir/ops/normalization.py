@@ -11,7 +11,8 @@ from kexport.ir.graph import Array, Attrs, TensorType
 from kexport.ir.ops._registry import REQUIRED, Inputs, OpError, op, optional, required
 
 
-def _layer_norm_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+def _norm_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
+    """Of x, its scale and its offset."""
     x, axes = required(inputs, 0), attrs["axes"]
     if list(axes) != sorted(set(axes)) or not all(0 <= axis < x.rank for axis in axes):
         raise OpError(f"axes are ascending and within 0..{x.rank - 1}. Received: {axes}")
@@ -22,7 +23,7 @@ def _layer_norm_type(inputs: Inputs, attrs: Attrs) -> list[TensorType]:
     return [x.type]
 
 
-@op("layer_norm", infer=_layer_norm_type, attrs={"axes": REQUIRED, "epsilon": REQUIRED})
+@op("layer_norm", infer=_norm_type, attrs={"axes": REQUIRED, "epsilon": REQUIRED})
 def layer_norm(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     """``(x, scale?, offset?)``: ``(x - mean) / sqrt(variance + epsilon) * scale + offset`` over ``axes``;
     scale and offset have the dimensions of the axes."""
@@ -33,3 +34,13 @@ def layer_norm(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
     shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.ndim)]
     result = result if scale is None else result * np.reshape(scale, shape)
     return [(result if offset is None else result + np.reshape(offset, shape)).astype(x.dtype, copy=False)]
+
+
+@op("rms_norm", infer=_norm_type, attrs={"axes": REQUIRED, "epsilon": REQUIRED})
+def rms_norm(inputs: Sequence[Any], attrs: Attrs) -> list[Array]:
+    """``(x, scale?)``: ``x / sqrt(mean(x^2) + epsilon) * scale`` over ``axes``; the scale has the dimensions of the axes."""
+    x, scale = inputs[0], optional(inputs, 1)
+    axes = tuple(attrs["axes"])
+    result = x / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + attrs["epsilon"])
+    shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.ndim)]
+    return [(result if scale is None else result * np.reshape(scale, shape)).astype(x.dtype, copy=False)]

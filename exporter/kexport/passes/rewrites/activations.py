@@ -22,13 +22,15 @@ def hard_swish(node: Node, rewriter: Rewriter) -> Value:
 
 
 def gelu(node: Node, rewriter: Rewriter) -> Value:
-    """``x * (1 + erf(x / sqrt 2)) / 2``, or its tanh form."""
+    """``x * (1 + erf(x / sqrt 2)) / 2``; its approximation ``x * (1 + tanh(z)) / 2`` with ``z = sqrt(2 / pi) * (x + 0.044715 x^3)`` is
+    ``x * sigmoid(2 z)``."""
     x, b = node.input(0), rewriter.builder
     if node.attrs["approximate"]:
-        cube = b.op("mul", b.op("square", x), x)
-        inner = b.op("add", x, b.op("mul", cube, b.scalar(0.044715, x)))
-        bent = b.op("tanh", b.op("mul", inner, b.scalar(math.sqrt(2 / math.pi), x)))
-    else:
-        bent = b.op("erf", b.op("mul", x, b.scalar(math.sqrt(0.5), x)))
+        slope = 2 * math.sqrt(2 / math.pi)
+        steepness = b.op(
+            "add", b.op("mul", b.op("square", x), b.scalar(slope * 0.044715, x)), b.scalar(slope, x)
+        )
+        return b.op("mul", x, b.op("sigmoid", b.op("mul", x, steepness)))
+    bent = b.op("erf", b.op("mul", x, b.scalar(math.sqrt(0.5), x)))
     half = b.op("mul", x, b.scalar(0.5, x))
     return b.op("mul", half, b.op("add", bent, b.scalar(1.0, x)))

@@ -1,4 +1,4 @@
-"""Layer normalization spelled out."""
+"""Normalizations spelled out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def layer_norm(node: Node, rewriter: Rewriter) -> Value:
     gamma, beta = _parameter(node, 1, b), _parameter(node, 2, b)
     result = result if gamma is None else b.op("mul", result, gamma)
     return result if beta is None else b.op("add", result, beta)
+
+
+def rms_norm(node: Node, rewriter: Rewriter) -> Value:
+    """``x * rsqrt(mean(x^2) + epsilon)``, then the scale."""
+    x, axes, b = node.input(0), tuple(node.attrs["axes"]), rewriter.builder
+    power = b.op("reduce_mean", b.op("square", x), axes=axes, keepdims=True)
+    result = b.op("mul", x, b.op("rsqrt", b.op("add", power, b.scalar(node.attrs["epsilon"], x))))
+    gamma = _parameter(node, 1, b)
+    return result if gamma is None else b.op("mul", result, gamma)
 
 
 def _parameter(node: Node, index: int, b: Builder) -> Value | None:

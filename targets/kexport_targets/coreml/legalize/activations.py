@@ -7,7 +7,7 @@ import math
 from kexport.ir import Node, Value, dtypes
 from kexport.passes import Rewriter
 from kexport.passes.rewrites import activations as spelled_out
-from kexport.passes.rewrites import functions, normalization, softmax
+from kexport.passes.rewrites import attention, functions, normalization, softmax
 from kexport_targets.coreml.emit.elementwise import slopes_by_channel
 from kexport_targets.coreml.legalize.registry import legalizes
 
@@ -18,6 +18,8 @@ legalizes("log1p")(functions.log1p)
 legalizes("atan2")(functions.atan2)
 legalizes("asinh")(functions.asinh)
 legalizes("acosh")(functions.acosh)
+legalizes("rms_norm")(normalization.rms_norm)
+legalizes("attention")(attention.attention)
 
 
 @legalizes("reciprocal")

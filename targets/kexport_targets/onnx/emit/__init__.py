@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from kexport.ir import Graph, Node
 from kexport.ir.ops.loop import bodies
-from kexport_targets.onnx.emit import elementwise, linear, recurrent, shape, text, window
+from kexport_targets.onnx.emit import (
+    attention,
+    elementwise,
+    linear,
+    normalization,
+    recurrent,
+    shape,
+    text,
+    window,
+)
 from kexport_targets.onnx.emit.emitter import Body, Emitter, emits, emittable_ops
 
 
@@ -58,12 +67,14 @@ def emit_graph(graph: Graph, *, opset: int) -> Body:
 __all__ = [
     "Body",
     "Emitter",
+    "attention",
     "elementwise",
     "emit_graph",
     "emits",
     "emittable_ops",
     "linear",
     "needed_opset",
+    "normalization",
     "recurrent",
     "shape",
     "text",

@@ -8,16 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from kexport.ir import Array, Node
-from kexport.ir.ops.recurrent import activation_op, layer_inputs
+from kexport.ir.ops.recurrent import layer_inputs
 from kexport_targets.onnx.emit.emitter import Emitter, emits
-
-#: Graph op → the name that recurrent operators know an activation by.
-ACTIVATIONS: Final = {
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "relu": "Relu",
-    "softplus": "Softplus",
-}
+from kexport_targets.onnx.emit.recurrent_activations import Activation, activation_of
 
 OPERATORS: Final = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
 
@@ -29,7 +22,7 @@ def is_native(node: Node) -> bool:
     """Whether the operator computes what the node does: no mask, and activations that it knows."""
     _, mask, _ = layer_inputs(node.inputs)
     found = [node.attrs[key] for key in ("activation", "recurrent_activation") if key in node.attrs]
-    return mask is None and all(activation_op(graph) in ACTIVATIONS for graph in found)
+    return mask is None and None not in map(activation_of, found)
 
 
 @emits(*OPERATORS)
@@ -39,11 +32,6 @@ def recurrent(e: Emitter, node: Node) -> None:
     _, _, states = layer_inputs(node.inputs)
     sequence = e.op("Transpose", [x], perm=[1, 0, 2])
     initial = [e.op("Unsqueeze", [state, e.ints([0])]) for state in states]
-    activation = ACTIVATIONS[str(activation_op(node.attrs["activation"]))]
-    activations = [activation]
-    if node.op != "simple_rnn":
-        gate = ACTIVATIONS[str(activation_op(node.attrs["recurrent_activation"]))]
-        activations = [gate, activation, activation] if node.op == "lstm" else [gate, activation]
     more: dict[str, Any] = {"linear_before_reset": int(node.attrs["reset_after"])} if node.op == "gru" else {}
     stem = e.name(node.outputs[0])
     outputs = [f"{stem}/sequence", *(f"{stem}/state{index}" for index in range(len(node.outputs) - 2))]
@@ -51,12 +39,33 @@ def recurrent(e: Emitter, node: Node) -> None:
         OPERATORS[node.op],
         [sequence, _kernel(e, node, 1), _kernel(e, node, 2), _bias(e, node, units), None, *initial],
         outputs,
-        activations=activations,
+        **_activations(node),
         direction="reverse" if node.attrs["go_backwards"] else "forward",
         hidden_size=units,
         **more,
     )
     _outputs(e, node, outputs)
+
+
+def _activations(node: Node) -> dict[str, Any]:
+    """The attributes that say them: those of gates first, and in lists of their own the numbers of those that have any."""
+    keys = {
+        "simple_rnn": ("activation",),
+        "gru": ("recurrent_activation", "activation"),
+        "lstm": ("recurrent_activation", "activation", "activation"),
+    }[node.op]
+    found: list[Activation] = []
+    for key in keys:
+        activation = activation_of(node.attrs[key])
+        assert activation is not None
+        found.append(activation)
+    alphas = [item.alpha for item in found if item.alpha is not None]
+    betas = [item.beta for item in found if item.beta is not None]
+    return {
+        "activations": [item.name for item in found],
+        **({"activation_alpha": alphas} if alphas else {}),
+        **({"activation_beta": betas} if betas else {}),
+    }
 
 
 def _outputs(e: Emitter, node: Node, made: Sequence[str]) -> None:

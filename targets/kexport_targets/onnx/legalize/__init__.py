@@ -20,20 +20,26 @@ from kexport.passes import (
     fixpoint,
     floats_in_float32,
     fold_scale_shift,
+    fuse_attention,
     fuse_pad,
+    fuse_rms_norm,
     layout,
     run_passes,
     simplify,
 )
 from kexport.passes.rewrites import activations as spelled_out
-from kexport.passes.rewrites.normalization import layer_norm
+from kexport.passes.rewrites.normalization import layer_norm, rms_norm
 from kexport_targets.onnx.emit import recurrent
+from kexport_targets.onnx.emit.attention import OPSETS as WITH_ATTENTION
 from kexport_targets.onnx.legalize import activations, arithmetic, dtypes, moving  # registers
+from kexport_targets.onnx.legalize.attention import for_its_kernel
 from kexport_targets.onnx.legalize.normalization import is_native
 from kexport_targets.onnx.legalize.registry import TABLE
 
 #: Operators whose padding can take a pad over.
 PADDING = ("conv", "depthwise_conv", "max_pool")
+
+_NORMALIZATIONS = {"layer_norm": layer_norm, "rms_norm": rms_norm}
 
 onnx_rewrites = TABLE.as_pass()
 
@@ -46,8 +52,11 @@ def _for_opset(opset: int) -> Pass:
             return [spelled_out.gelu(node, rewriter)]
         if node.op == "hard_swish" and opset < 14:
             return [spelled_out.hard_swish(node, rewriter)]
-        if node.op == "layer_norm" and not is_native(node):
-            return [layer_norm(node, rewriter)]
+        if node.op in _NORMALIZATIONS and not is_native(node):
+            return [_NORMALIZATIONS[node.op](node, rewriter)]
+        if node.op == "attention":
+            made = for_its_kernel(node, rewriter, opset)
+            return None if made is None else [made]
         return None
 
     return Pass(f"for_opset({opset})", lambda graph: Rewriter(graph).run(rule))
@@ -67,6 +76,8 @@ def _pipeline(opset: int, *ports: Pass) -> tuple[Pass, ...]:
         layout("channels_first"),
         fixpoint(simplify, constant_folding, fuse_pad(PADDING), fold_scale_shift),
         crop_early,
+        fuse_rms_norm,
+        *((fuse_attention,) if opset in WITH_ATTENTION else ()),
         _for_opset(opset),
         onnx_rewrites,
         fixpoint(simplify, constant_folding, fold_scale_shift),
@@ -96,6 +107,5 @@ __all__ = [
     "dtypes",
     "legalize",
     "moving",
-    "normalization",
     "onnx_rewrites",
 ]

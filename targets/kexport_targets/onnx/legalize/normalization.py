@@ -1,4 +1,4 @@
-"""Which layer normalizations LayerNormalization holds."""
+"""Which normalizations the operators hold."""
 
 from __future__ import annotations
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from kexport.ir import Node, Value
 from kexport.passes import Rewriter
 from kexport.passes.rewrites import activations as spelled_out
-from kexport.passes.rewrites import normalization, softmax
+from kexport.passes.rewrites import attention, normalization, softmax
 from kexport_targets.saved_model.legalize.registry import legalizes
 
 legalizes("softmax", "log_softmax")(softmax.over_the_last_axis)
 legalizes("layer_norm")(normalization.layer_norm)
+legalizes("rms_norm")(normalization.rms_norm)
+legalizes("attention")(attention.attention)
 legalizes("silu")(spelled_out.silu)
 legalizes("hard_swish")(spelled_out.hard_swish)
 legalizes("gelu")(spelled_out.gelu)
