@@ -4,6 +4,9 @@ import type { Tensor } from "../arrays";
 
 type Numbers = ArrayLike<number | bigint>;
 
+/** More bars than that no screen has room for. */
+const MOST_BARS = 512;
+
 /** Grey levels of numbers, the least black, the greatest white; what is all the same is grey. */
 function greys(values: readonly number[]): Uint8ClampedArray {
   const finite = values.filter(Number.isFinite);
@@ -64,26 +67,51 @@ export function drawTensor(tensor: Tensor, channelsFirst: boolean, most = 64): {
     return { pictures: Array.from({ length: shown }, (_, index) => drawGrey(channel(index), width, height)), left: count - shown };
   }
   const values = Array.from(tensor.data as ArrayLike<number | bigint>, Number);
+  if (shape.length <= 1 || values.length === shape[0]) {
+    return { pictures: [drawBars(values)], left: 0 };
+  }
   if (shape.length === 2) {
-    const [rows, columns] = shape as [number, number];
-    return { pictures: [drawGrey(values, columns, rows)], left: 0 };
+    return { pictures: [drawSequence(values, shape as [number, number])], left: 0 };
   }
-  if (shape.length <= 1) {
-    return { pictures: [drawBars(values.slice(0, 512))], left: Math.max(0, values.length - 512) };
-  }
-  // Volumes: a picture a slice.
-  const [width, height] = [shape[shape.length - 1] as number, shape[shape.length - 2] as number];
-  const slices = values.length / (width * height);
-  const shown = Math.min(slices, most);
-  const slice = (index: number): number[] => values.slice(index * width * height, (index + 1) * width * height);
-  return { pictures: Array.from({ length: shown }, (_, index) => drawGrey(slice(index), width, height)), left: slices - shown };
+  const { slice, count, width, height } = slicesOf(values, shape);
+  const shown = Math.min(count, most);
+  return { pictures: Array.from({ length: shown }, (_, index) => drawGrey(slice(index), width, height)), left: count - shown };
 }
 
-/** A bar an element, up for what is above zero. */
+/** The pictures that volumes (depth, height, width, channels) are made of, a channel after the other; of what has more dimensions, the
+ * pictures along the last two. */
+function slicesOf(values: readonly number[], shape: readonly number[]) {
+  if (shape.length === 4) {
+    const [depth, height, width, channels] = shape as [number, number, number, number];
+    const area = height * width;
+    const slice = (index: number): number[] => {
+      const [channel, at] = [Math.floor(index / depth), index % depth];
+      return Array.from({ length: area }, (_, place) => values[(at * area + place) * channels + channel] as number);
+    };
+    return { slice, count: depth * channels, width, height };
+  }
+  const [height, width] = shape.slice(-2) as [number, number];
+  const area = height * width;
+  return { slice: (index: number): number[] => values.slice(index * area, (index + 1) * area), count: values.length / area, width, height };
+}
+
+/** Steps from left to right, features from top to bottom. */
+function drawSequence(values: readonly number[], [steps, features]: readonly [number, number]): HTMLCanvasElement {
+  const turned = Array.from(values, (_, index) => values[(index % steps) * features + Math.floor(index / steps)] as number);
+  const canvas = drawGrey(turned, steps, features);
+  canvas.classList.add("sequence");
+  canvas.style.width = `${Math.min(Math.max(steps * 8, 72), 560)}px`;
+  canvas.style.height = `${Math.min(Math.max(features * 8, 24), 280)}px`;
+  return canvas;
+}
+
+/** A bar an element, up for what is above zero; of more elements than there is room for, from the least to the greatest of those that
+ * share one. */
 function drawBars(values: readonly number[]): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
-  const bar = values.length > 128 ? 2 : values.length > 32 ? 4 : 12;
-  canvas.width = Math.max(values.length * bar, 1);
+  const count = Math.min(values.length, MOST_BARS);
+  const bar = count > 128 ? 1 : count > 32 ? 4 : 12;
+  canvas.width = Math.max(count * bar, 1);
   canvas.height = 64;
   canvas.className = "bars";
   const context = canvas.getContext("2d") as CanvasRenderingContext2D;
@@ -91,9 +119,11 @@ function drawBars(values: readonly number[]): HTMLCanvasElement {
   const low = values.reduce((a, b) => Math.min(a, b), 0);
   const scale = high > low ? canvas.height / (high - low) : 0;
   context.fillStyle = "#2f7d6b";
-  values.forEach((value, index) => {
-    const top = (high - Math.max(value, 0)) * scale;
-    context.fillRect(index * bar, top, Math.max(bar - 1, 1), Math.max(Math.abs(value) * scale, 0.5));
-  });
+  for (let index = 0; index < count; index++) {
+    const some = values.slice(Math.floor((index * values.length) / count), Math.floor(((index + 1) * values.length) / count));
+    // One element's bar stands on zero.
+    const [least, most] = [Math.min(...some, ...(some.length > 1 ? [] : [0])), Math.max(...some, ...(some.length > 1 ? [] : [0]))];
+    context.fillRect(index * bar, (high - most) * scale, bar > 1 ? bar - 1 : 1, Math.max((most - least) * scale, 0.5));
+  }
   return canvas;
 }

@@ -138,7 +138,7 @@ export class LayerView {
         onkeydown: (event) => this.walk(event, place),
       },
       h("strong", {}, name),
-      h("small", {}, `${layer?.class ?? ""} ${shape}`),
+      h("small", {}, [layer?.class, shape].filter(Boolean).join(layer?.output ? " " : ", ")),
     );
     button.style.left = `${left(place)}px`;
     button.style.top = `${top(place)}px`;

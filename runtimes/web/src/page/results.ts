@@ -33,7 +33,7 @@ function shown(port: Port, tensor: Tensor, labels: readonly string[] | null): HT
   }
   const shares = port.shares ?? values.every((value) => value >= 0 && value <= 1);
   if (tensor.shape.length <= 2 && (values.length > 1 || (port.shares && values.length === 1))) {
-    return ranking(values, labels, shares);
+    return ranking(values, labels ?? (values.length === 1 ? [port.name] : null), shares);
   }
   if (values.length <= 8) {
     return h("p", { className: "numbers" }, values.map(numberText).join("  "));

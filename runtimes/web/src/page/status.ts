@@ -76,7 +76,7 @@ export class Accelerators {
     for (const { accelerator, problem } of this.model.attempts) {
       const cell = this.cells.get(accelerator);
       if (cell && problem) {
-        cell.textContent = `not used: ${problem}`;
+        cell.replaceChildren(...notUsed(problem));
       }
     }
     const { threads, version } = this.model.engine;
@@ -112,11 +112,18 @@ export class Accelerators {
         const times = (await this.model.benchmark(25)).slice(5).sort((a, b) => a - b);
         cell.textContent = msText(times[Math.floor(times.length / 2)] as number);
       } catch (error) {
-        cell.textContent = `not used: ${messageOf(error)}`;
+        cell.replaceChildren(...notUsed(messageOf(error)));
       }
     }
     await this.model.use(before);
     this.refresh();
     button.disabled = false;
   }
+}
+
+/** Why an accelerator is not used: in a sentence, and what else is known behind a fold. */
+function notUsed(problem: string): (HTMLElement | string)[] {
+  const [sentence, ...rest] = problem.split(/(?<=\.) /);
+  const more = rest.join(" ");
+  return [`not used: ${sentence}`, ...(more ? [h("details", {}, h("summary", {}, "More"), more)] : [])];
 }

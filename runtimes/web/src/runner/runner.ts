@@ -2,10 +2,11 @@
 
 import { type Bundle, type OnProgress } from "../bundle";
 import type { BuildName } from "../description";
+import type { Engine } from "../engine/engine";
 import { bestBuild, hasRelaxedSimd } from "../engine/features";
 import { startEngine } from "../engine/load";
 import { type Accelerator, Session } from "../engine/session";
-import { AcceleratorError } from "../errors";
+import { AcceleratorError, messageOf } from "../errors";
 
 export type Bytes = Record<string, Uint8Array>;
 
@@ -14,6 +15,7 @@ export interface Prepared {
   readonly build: BuildName;
   /** Threads that compute on the CPU. */
   readonly threads: number;
+  /** All that was waited for so far: what is there already is not loaded again for another accelerator. */
   readonly downloadMs: number;
   readonly compileMs: number;
 }
@@ -35,6 +37,7 @@ export interface Runner {
 export class LocalRunner implements Runner {
   private session: Session | undefined;
   private file: Uint8Array | undefined;
+  private downloadMs = 0;
 
   constructor(private readonly bundle: Bundle) {}
 
@@ -54,13 +57,14 @@ export class LocalRunner implements Runner {
     ]);
     this.file = file;
     const loaded = performance.now();
-    const session = await Session.compile(engine, file, accelerator);
+    this.downloadMs += loaded - start;
+    const session = await compiled(engine, file, accelerator);
     this.session?.delete();
     this.session = session;
     return {
       build: chosen,
       threads: accelerator === "wasm-threads" ? engine.threads : 1,
-      downloadMs: loaded - start,
+      downloadMs: this.downloadMs,
       compileMs: performance.now() - loaded,
     };
   }
@@ -78,5 +82,17 @@ export class LocalRunner implements Runner {
     this.session?.delete();
     this.session = undefined;
     this.file = undefined;
+  }
+}
+
+async function compiled(engine: Engine, file: Uint8Array, accelerator: Accelerator): Promise<Session> {
+  try {
+    return await Session.compile(engine, file, accelerator);
+  } catch (error) {
+    // What the engine says where it has no kernel: lines of its log, or that a part of it is not there.
+    if (accelerator === "webgpu" && /^ERROR|Asyncify/.test(messageOf(error))) {
+      throw new AcceleratorError(`WebGPU can't compute the whole model. The engine's log: ${messageOf(error)}`);
+    }
+    throw error;
   }
 }
