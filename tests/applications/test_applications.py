@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kexport
 from kexport import plugins
 from kexport.loading import load
 from kexport.lowering import lower
+from kexport.reference import Golden
 from lowering.one_layer import keras
 from support.comparing import assert_close
 from support.making import made
@@ -107,6 +109,19 @@ def check(folder: Path, suffix: str, target: str, out: Path) -> None:
     assert_close(outputs[spec.output_names[0]], recorded["y"])
 
 
+def check_half(folder: Path, suffix: str, out: Path) -> None:
+    """Core ML in half precision, with the layers in float32 that an export finds: within its tolerance, the largest output the same."""
+    recorded = np.load(folder / "model.npz")
+    spec = load(folder / f"model{suffix}")
+    (x,), (y,) = spec.input_names, spec.output_names
+    meta = {"keras": "3", "backend": "tensorflow", "library": "keras"}
+    golden = Golden({x: recorded["x"]}, {y: recorded["y"]}, {}, meta)
+    result = kexport.export(folder / f"model{suffix}", "coreml", output=out, golden=golden, float16=True)
+    (row,) = result.targets[0].verdict.rows
+    assert row.max_rel_error <= 5e-3
+    assert row.argmax_agreement == 1
+
+
 def check_once(label: str, name: str, size: int, options: Mapping[str, Any], suffix: str, out: Path) -> None:
     """The same on every target, for models that are too large to keep."""
     folder = models(label, name, size, options, suffix)
@@ -114,6 +129,7 @@ def check_once(label: str, name: str, size: int, options: Mapping[str, Any], suf
         for target in TARGETS:
             (out / target).mkdir()
             check(folder, suffix, target, out / target)
+        check_half(folder, suffix, out / "half")
     finally:
         shutil.rmtree(folder)
         shutil.rmtree(out)
@@ -138,6 +154,13 @@ def test_small_input_without_classifier(name: str, target: str, tmp_path: Path) 
     size = QUICK_HEADLESS[name]
     options = {"input_shape": (size, size, 3), "include_top": False}
     check(models(f"{name}-headless", name, size, options, ".keras"), ".keras", target, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_small_input_in_half_precision(name: str, tmp_path: Path) -> None:
+    size = QUICK[name]
+    folder = models(f"{name}-small", name, size, {"input_shape": (size, size, 3)}, ".h5,.keras")
+    check_half(folder, ".keras", tmp_path / "half")
 
 
 #: ConvNeXt normalizes and multiplies along the last axis between its depthwise convolutions, of which the tiny one has 18, and 4 others; what

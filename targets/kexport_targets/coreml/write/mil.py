@@ -7,15 +7,15 @@ and of these the large ones stand in weight.bin, some in fewer bits (storage.py)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from kexport.ir import Shape
+from kexport.ir import Constant, Shape
 from kexport_targets.coreml.program import Block, Operation, Tensor
 from kexport_targets.coreml.schema import DATA_TYPES, FIELDS, STORED
-from kexport_targets.coreml.write.storage import Compressed, Stored, storage
+from kexport_targets.coreml.write.storage import Stored, storage
 from kexport_targets.coreml.write.weights import WeightFile
 from kexport_targets.wire import Message
 
@@ -77,26 +77,19 @@ class ProgramWriter:
         return message.message(fields["attributes"], entry("name", _text(operation.name)))
 
     def _constant(self, operation: Operation) -> Message:
-        """A ``const``, or an operation that expands what is stored: on attributes before iOS18, since then on inputs."""
-        contents, fields = operation.contents, FIELDS["Operation"]
-        assert contents is not None
-        assert not isinstance(contents, tuple)
-        found = contents if isinstance(contents, str) else storage(contents, self._version)
-        inputs, values = {}, {}
-        if isinstance(found, Compressed):
-            self.expanded[found.op] += 1
-            parameters = {key: self._value(parameter) for key, parameter in found.parameters.items()}
-            inputs, values = (parameters, {}) if self._version >= 18 else ({}, parameters)
-        else:
-            values = {"val": _text(found) if isinstance(found, str) else self._value(found)}
-        message = Message().text(fields["type"], found.op if isinstance(found, Compressed) else "const")
-        for key, value in inputs.items():
-            message.message(fields["inputs"], entry(key, _literal(value)))
-        message.message(fields["outputs"], _named(operation.outputs[0]))
-        message.message(fields["attributes"], entry("name", _text(operation.name)))
-        for key, value in values.items():
-            message.message(fields["attributes"], entry(key, value))
-        return message
+        """A ``const``, or in its place an operation that expands what is stored."""
+        contents = operation.contents
+        if isinstance(contents, str):
+            return _stated("const", operation, {}, {"val": _text(contents)})
+        assert isinstance(contents, Constant)
+        found = storage(contents, self._version)
+        if isinstance(found, Stored):
+            return _stated("const", operation, {}, {"val": self._value(found)})
+        self.expanded[found.op] += 1
+        values = {key: self._value(parameter) for key, parameter in found.parameters.items()}
+        # Attributes before iOS18, since then inputs.
+        sides = (values, {}) if self._version >= 18 else ({}, values)
+        return _stated(found.op, operation, *sides)
 
     def _value(self, stored: Stored) -> Message:
         kind = _type(stored.dtype, stored.shape)
@@ -108,6 +101,19 @@ class ProgramWriter:
         return (
             Message().message(FIELDS["Value"]["type"], kind).message(FIELDS["Value"]["blobFileValue"], blob)
         )
+
+
+def _stated(
+    op: str, operation: Operation, inputs: Mapping[str, Message], attributes: Mapping[str, Message]
+) -> Message:
+    """An operation on values that stand in it."""
+    fields, message = FIELDS["Operation"], Message().text(FIELDS["Operation"]["type"], op)
+    for key, value in inputs.items():
+        message.message(fields["inputs"], entry(key, _literal(value)))
+    message.message(fields["outputs"], _named(operation.outputs[0]))
+    for key, value in {"name": _text(operation.name), **attributes}.items():
+        message.message(fields["attributes"], entry(key, value))
+    return message
 
 
 def entry(key: str, value: Message) -> Message:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kexport.ir import Array, Constant
 
@@ -69,11 +69,11 @@ class Compressed:
     parameters: Mapping[str, Stored]
 
 
-def stored(array: Array, dtype: str, shape: tuple[int, ...] | None = None) -> Stored:
-    """An array whose elements are as wide as the dtype says."""
-    flat = np.ascontiguousarray(array)
-    contents = flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
-    return Stored(dtype, array.shape if shape is None else shape, contents)
+def stored(array: ArrayLike, dtype: str, shape: tuple[int, ...] | None = None) -> Stored:
+    """An array, whose elements are as wide as the dtype says."""
+    given = np.asarray(array)
+    contents = given.astype(given.dtype.newbyteorder("<"), copy=False).tobytes()
+    return Stored(dtype, given.shape if shape is None else shape, contents)
 
 
 def storage(constant: Constant, version: int) -> Stored | Compressed:
