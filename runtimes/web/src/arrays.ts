@@ -26,19 +26,16 @@ export interface Chunks {
  * @throws InputError where an input is missing, unknown, or no whole number of samples, or where their numbers differ.
  */
 export function chunked(ports: readonly Port[], inputs: Readonly<Record<string, InputArray>>): Chunks {
-  const known = ports.map((port) => port.name);
-  const given = Object.keys(inputs);
-  const missing = known.filter((name) => !given.includes(name));
-  const unknown = given.filter((name) => !known.includes(name));
-  if (missing.length || unknown.length) {
-    throw new InputError(`The model takes ${known.join(", ")}. Received: ${given.join(", ") || "nothing"}`);
-  }
+  requireAll(ports, inputs);
   const batch = ports[0]?.shape[0] ?? 1;
   const whole = ports.map((port) => ({ port, bytes: bytesOf(port, inputs[port.name] as InputArray) }));
   const counts = whole.map(({ port, bytes }) => samplesIn(port, bytes.byteLength));
   const samples = counts[0] ?? 0;
   if (counts.some((count) => count !== samples)) {
-    throw new InputError(`All inputs have as many samples. Received: ${known.map((name, i) => `${name}: ${counts[i]}`).join(", ")}`);
+    throw new InputError(`All inputs have as many samples. Received: ${ports.map(({ name }, i) => `${name}: ${counts[i]}`).join(", ")}`);
+  }
+  if (samples === batch) {
+    return { runs: [Object.fromEntries(whole.map(({ port, bytes }) => [port.name, bytes]))], samples };
   }
   const runs = Array.from({ length: Math.ceil(samples / batch) }, (_, run) =>
     Object.fromEntries(whole.map(({ port, bytes }) => [port.name, part(bytes, run * batch, batch, samples)])),
@@ -46,20 +43,26 @@ export function chunked(ports: readonly Port[], inputs: Readonly<Record<string, 
   return { runs, samples };
 }
 
-/** Outputs of runs as tensors of `samples` samples. */
+function requireAll(ports: readonly Port[], inputs: Readonly<Record<string, InputArray>>): void {
+  const given = Object.keys(inputs);
+  if (given.length !== ports.length || !ports.every((port) => given.includes(port.name))) {
+    const known = ports.map((port) => port.name);
+    throw new InputError(`The model takes ${known.join(", ")}. Received: ${given.join(", ") || "nothing"}`);
+  }
+}
+
+/** Outputs of runs as tensors of `samples` samples, which share no memory with them. */
 export function joined(ports: readonly Port[], runs: readonly Record<string, Uint8Array>[], samples: number): Record<string, Tensor> {
   return Object.fromEntries(
     ports.map((port) => {
-      const rowBytes = (itemSize(port.dtype) * sizeOf(port)) / Math.max(port.shape[0] ?? 1, 1);
-      const all = new Uint8Array(rowBytes * (port.shape[0] ?? 1) * runs.length);
+      const all = new Uint8Array(rowBytes(port) * samples);
       let offset = 0;
       for (const run of runs) {
         const bytes = run[port.name] as Uint8Array;
-        all.set(bytes, offset);
+        all.set(offset + bytes.byteLength > all.byteLength ? bytes.subarray(0, all.byteLength - offset) : bytes, offset);
         offset += bytes.byteLength;
       }
-      const data = decode(port.dtype, all.subarray(0, rowBytes * samples));
-      return [port.name, { data, shape: [samples, ...port.shape.slice(1)], dtype: port.dtype }];
+      return [port.name, { data: decode(port.dtype, all), shape: [samples, ...port.shape.slice(1)], dtype: port.dtype }];
     }),
   );
 }
@@ -84,8 +87,13 @@ function flattened(array: NestedArray, into: (number | bigint | boolean)[] = [])
   return into;
 }
 
+/** Bytes of a sample. */
+function rowBytes(port: Port): number {
+  return (itemSize(port.dtype) * sizeOf(port)) / Math.max(port.shape[0] ?? 1, 1);
+}
+
 function samplesIn(port: Port, bytes: number): number {
-  const row = (itemSize(port.dtype) * sizeOf(port)) / Math.max(port.shape[0] ?? 1, 1);
+  const row = rowBytes(port);
   const samples = row ? bytes / row : 1;
   if (!Number.isInteger(samples) || samples < 1) {
     const shape = `(samples, ${port.shape.slice(1).join(", ")})`;

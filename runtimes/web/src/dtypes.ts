@@ -16,7 +16,7 @@ export type TypedArray =
 interface Kind {
   /** Bytes of an element in the artifact. */
   bytes: number;
-  /** Elements as a caller sees them, from bytes that start at a multiple of 8. */
+  /** Elements as a caller sees them, from bytes that start at a multiple of theirs. */
   decode(buffer: ArrayBuffer, offset: number, length: number): TypedArray;
   /** The bytes of elements that a caller gave. */
   encode(values: ArrayLike<number | bigint | boolean>): Uint8Array;
@@ -75,11 +75,11 @@ export function itemSize(dtype: DType): number {
   return KINDS[dtype].bytes;
 }
 
-/** The elements that `bytes` hold. float16 and bfloat16 come as float32, bool as 0 and 1, 64-bit integers as bigint. */
+/** The elements that `bytes` hold, in their memory where it allows that. float16 and bfloat16 come as float32, bool as 0 and 1, 64-bit integers as bigint. */
 export function decode(dtype: DType, bytes: Uint8Array): TypedArray {
   const kind = KINDS[dtype];
-  const own = new Uint8Array(bytes); // a copy, which starts where its buffer does
-  return kind.decode(own.buffer, 0, own.byteLength / kind.bytes);
+  const own = bytes.byteOffset % kind.bytes ? new Uint8Array(bytes) : bytes;
+  return kind.decode(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength / kind.bytes);
 }
 
 /** The bytes of elements; numbers are rounded as typed arrays round them, fractions of bigint types are refused. */

@@ -54,6 +54,9 @@ export class Engine {
 
   /** The errors that the engine has reported since it was asked last. */
   errors(): string[] {
+    if (!this.log.length) {
+      return [];
+    }
     return this.log.splice(0).filter((line) => /^(ERROR|FATAL)\b/.test(line));
   }
 

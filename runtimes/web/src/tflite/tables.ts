@@ -90,6 +90,16 @@ export class Tables {
     this.view.setInt8(place, value);
   }
 
+  setInt(place: number, value: number): void {
+    this.view.setInt32(place, value, true);
+  }
+
+  /** The string that a field points to. */
+  text(table: number, slot: number): string {
+    const vector = this.at(table, slot);
+    return vector === null ? "" : new TextDecoder().decode(this.bytes.subarray(vector + 4, vector + 4 + this.length(vector)));
+  }
+
   float(place: number): number {
     return this.view.getFloat32(place, true);
   }
