@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kexport.ir import Builder, Value, dims
-from kexport_runtimes.tensorflow import RUNTIME
+from kexport_runtimes.tensorflow import RUNTIME, process
 from kexport_targets.saved_model import TARGET
 from support.comparing import assert_close
 from support.graphs import expected, graph_from
@@ -92,6 +92,26 @@ def test_transposed_convolutions(
     attrs = {"strides": strides, "dilations": dilations, "crops": crops}
     body = layer("conv_transpose", drawn(3, 2, 5, 4), 5, **attrs)
     check(tmp_path, {"x": ("float32", shape)}, body, drawn(2, 9, 8, 4))
+
+
+@pytest.fixture(params=["0", "1"], ids=["Eigen", "oneDNN"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """TensorFlow in a process of its own that has these kernels."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", request.param)
+    process.close()
+    yield
+    process.close()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_the_bias_of_groups_is_not_fused(tmp_path: Path) -> None:
+    groups = layer("conv", drawn(3, 2, 2, 6), 6, **PLAIN, padding="same", groups=2)
+    channels = layer("depthwise_conv", drawn(1, 1, 6, 1), 6, **{**PLAIN, "strides": (4, 2)}, padding="same")
+
+    def body(b: Builder, x: Value) -> Value:
+        return b.op("tanh", channels(b, groups(b, x)))
+
+    check(tmp_path, {"x": ("float32", SHAPES["open"])}, body, drawn(2, 9, 8, 4))
 
 
 DEEP = {"known": (2, 6, 5, 7, 4), "open": (BATCH, 6, HEIGHT, WIDTH, 4)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kexport.ir import Node, Value
 from kexport.passes import Rewriter
 from kexport.passes.rewrites import convolution, pooling
@@ -29,6 +31,23 @@ def padded_before(node: Node, rewriter: Rewriter) -> Value | None:
 def groups_of_three_dimensions(node: Node, rewriter: Rewriter) -> Value | None:
     """Conv3D has no groups."""
     return convolution.one_conv_a_group(node, rewriter) if node.input(0).rank == 5 else None
+
+
+@legalizes("conv")
+def bias_of_groups(node: Node, rewriter: Rewriter) -> Value | None:
+    """The bias of groups is taken off, negated, after the convolution: one that is added TensorFlow's optimizer fuses into
+    ``_FusedConv2D``, which "does not support grouped convolutions" (conv_ops_fused_impl.h, 2.21; measured: always without oneDNN's
+    kernels, and with them where the window is 1)."""
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None or node.attrs["groups"] == 1 or node.input(0).rank == 5:
+        return None
+    b = rewriter.builder
+    negated = (
+        b.op("neg", bias)
+        if bias.constant is None
+        else b.constant(bias.constant.map(np.negative), name="bias")
+    )
+    return b.op("sub", b.op("conv", node.input(0), node.input(1), **node.attrs), negated)
 
 
 @legalizes("conv")
