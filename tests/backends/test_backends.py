@@ -10,7 +10,7 @@ import pytest
 
 from kexport import backends
 from kexport.backends import mpi, python27, store
-from kexport.backends.processes import Runner
+from kexport.backends.processes import Ended, failure
 from kexport.backends.recipes import RECIPES
 from kexport.cli.main import run
 from kexport.errors import MissingDependencyError, NotVerifiedError, UsageError
@@ -112,12 +112,47 @@ def test_remove(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
 
 
-def test_a_missing_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(MissingDependencyError, match=r"(?s)Missing to make them: gcc, nm.*apt install gcc"):
         mpi.check()
     with pytest.raises(MissingDependencyError, match=r"(?s)apt-get and dpkg are missing.*--python"):
-        python27.unpack(tmp_path / "python27", Runner(tmp_path / "tmp"))
+        python27.check()
+
+
+PIP_OFFLINE = """\
+WARNING: Retrying (Retry(total=2, connect=None)) after connection broken by 'NewConnectionError('<HTTPSConnection object at 0x7f>: \
+Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/keras/
+ERROR: Could not find a version that satisfies the requirement keras==2.3.1 (from versions: none)
+ERROR: No matching distribution found for keras==2.3.1
+""".splitlines()
+APT_REFUSED = """\
+E: Failed to fetch http://deb.debian.org/debian/dists/bullseye/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
+connect (111: Connection refused)
+E: Some index files failed to download. They have been ignored, or old ones used instead.
+""".splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (PIP_OFFLINE, "the network does not reach them (Temporary failure in name resolution)."),
+        (
+            APT_REFUSED,
+            "the network does not reach them (Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)).",
+        ),
+        (PIP_OFFLINE[1:], "there is no keras==2.3.1 for this Python and this machine."),
+        (["OSError: [Errno 28] No space left on device"], "the disk is full."),
+        (
+            ["error: command 'gcc' failed: No such file or directory"],
+            "a C compiler is needed to build a package (error: command 'gcc' failed: No such file or directory).",
+        ),
+        (["E: Unable to locate package libffi7"], "E: Unable to locate package libffi7"),
+    ],
+)
+def test_a_failed_program_says_what_is_missing(lines: list[str], words: str) -> None:
+    told = failure(Ended(1, lines), "The packages can't be had", "hint")
+    assert str(told).startswith(f"The packages can't be had: {words}")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ class Making:
             MissingDependencyError: something that is needed can't be had.
         """
         recipe = self.recipe
+        if self._makes_python27(python):
+            python27.check()
         if recipe.mpi:
             mpi.check()
         self._check_room()
@@ -137,9 +139,14 @@ class Making:
                 hint="Make room, or name another folder with KEXPORT_BACKENDS.",
             )
 
+    def _makes_python27(self, python: str | None) -> bool:
+        """Whether a private Python is made: not where the user gives one, nor where it can't be and the running one does."""
+        own = python is None and self.recipe.private
+        return own and not (_RUNNING in self.recipe.contents and python27.obstacle())
+
     def _interpreter(self, python: str | None) -> tuple[Interpreter, Contents]:
         recipe, run = self.recipe, self.run
-        if python is None and recipe.private and not (python27.obstacle() and _RUNNING in recipe.contents):
+        if self._makes_python27(python):
             self.step("Unpacking a private CPython 2.7")
             command, variables = python27.unpack(self.folder / "python27", run)
             return interpreters.with_site(self.folder, command, run, variables), recipe.contents["2.7"]

@@ -32,23 +32,13 @@ _FULL: Final = (
     "Disk quota exceeded",
     "You don't have enough free space",
 )
+#: What pip and apt-get say where they come through to nothing; what tells most comes first.
 _UNREACHABLE: Final = (
-    *["NewConnectionError", "Failed to establish a new connection", "ConnectTimeout", "Read timed out"],
-    *[
-        "Temporary failure in name resolution",
-        "Temporary failure resolving",
-        "Could not resolve",
-        "Name or service not known",
-    ],
-    *[
-        "Network is unreachable",
-        "Connection refused",
-        "ProxyError",
-        "SSLError",
-        "Connection broken",
-        "Unable to connect",
-    ],
-    *["Cannot initiate the connection", "Could not connect"],
+    *["Temporary failure in name resolution", "Temporary failure resolving", "Name or service not known"],
+    *["Could not resolve", "Could not connect", "Cannot initiate the connection", "Unable to connect"],
+    *["Network is unreachable", "Connection refused", "Connection timed out", "Connection failed"],
+    *["SSLError", "ProxyError", "Read timed out", "ConnectTimeout", "Connection broken"],
+    *["NewConnectionError", "Failed to establish a new connection"],
 )
 _NO_COMPILER: Final = (
     "unable to execute",
@@ -80,7 +70,13 @@ class Ended:
 
     def says(self, *words: str) -> bool:
         """Whether one of ``words`` is in what it said."""
-        return any(word in line for word in words for line in self.lines)
+        return bool(self.from_word(*words))
+
+    def from_word(self, *words: str) -> str:
+        """The line that has the first of ``words`` that it said, from there on; empty where it said none."""
+        found = (line[line.index(word) :] for word in words for line in self.lines if word in line)
+        # pip quotes what went wrong within what went wrong.
+        return next(found, "").partition("')")[0][:200]
 
 
 @dataclass(frozen=True)
@@ -170,9 +166,10 @@ def failure(done: Ended, problem: str, hint: str) -> MissingDependencyError:
         return MissingDependencyError(
             f"{problem}: the disk is full.", hint="Make room, or name another folder with KEXPORT_BACKENDS."
         )
-    if done.says(*_UNREACHABLE):
+    unreachable = done.from_word(*_UNREACHABLE)
+    if unreachable:
         return MissingDependencyError(
-            f"{problem}: the network does not reach them ({done.last}).",
+            f"{problem}: the network does not reach them ({unreachable}).",
             hint="See that this machine is online; pip and apt-get go by their own settings (proxies, mirrors).",
         )
     found = next(

@@ -50,7 +50,7 @@ def setup(
     except OSError as error:
         raise MissingDependencyError(
             f"The backend {name!r} can't be set up in {folder_of(recipe)}: {error.strerror or error}.",
-            hint="See that there is room on the disk; KEXPORT_BACKENDS names another folder.",
+            hint="See that the folder can be written and the disk has room; KEXPORT_BACKENDS names another folder.",
         ) from error
     made = environment(name)
     assert made is not None

@@ -36,11 +36,11 @@ def obstacle() -> str:
     return "" if platform.machine() in {"x86_64", "AMD64"} else f"this is {platform.machine()}"
 
 
-def unpack(folder: Path, run: Runner) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The command that starts it, and the variables that it needs.
+def check() -> None:
+    """See that it can be made here.
 
     Raises:
-        MissingDependencyError: this is no Debian, or its packages can't be fetched.
+        MissingDependencyError: this is no Debian, or lacks something.
     """
     why = obstacle()
     if why:
@@ -50,6 +50,14 @@ def unpack(folder: Path, run: Runner) -> tuple[tuple[str, ...], dict[str, str]]:
             f"CPython 2.7 can't be made here: Debian's keys are missing ({_KEYS}).",
             hint="On Ubuntu: apt install debian-archive-keyring.",
         )
+
+
+def unpack(folder: Path, run: Runner) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The command that starts it, and the variables that it needs.
+
+    Raises:
+        MissingDependencyError: its packages can't be fetched.
+    """
     downloads = folder / "debs"
     downloads.mkdir(parents=True)
     _download(downloads, folder / "apt", run)
