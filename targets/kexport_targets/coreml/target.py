@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kexport.passes import Pass
     from kexport_targets.coreml.program import Block, Tensor
     from kexport_targets.coreml.settings import Image
+    from kexport_targets.coreml.write import Description
 
 PACKAGE = "model.mlpackage"
 
@@ -113,27 +114,18 @@ class CoreMLTarget:
         from kexport_targets.coreml.write import Package
         from kexport_targets.coreml.xcode import project
 
-        image, labels = settings.image(options), settings.labels(options, graph)
-        block, inputs, outputs = emit_graph(graph, version=settings.version(options), labels=labels)
+        version, image = settings.version(options), settings.image(options)
+        labels = settings.labels(options, graph)
+        block, inputs, outputs = emit_graph(graph, version=version, labels=labels)
         about = About(*(options[key] for key in ("summary", "model_version", "author", "license")))
         described = description(graph, inputs, outputs, about=about, image=image, labels=bool(labels))
-        package = (
-            project(
-                graph.name,
-                described,
-                graph.input_names,
-                graph.output_names,
-                version=settings.version(options),
-            )
-            if options["xcode"]
-            else None
-        )
-        place = package.place if package else Path()
+        swift = None
+        if options["xcode"]:
+            swift = project(graph.name, described, graph.input_names, graph.output_names, version=version)
+        place = swift.place if swift else Path()
         (folder / place).mkdir(parents=True, exist_ok=True)
         written = Package(described, block, options["deployment_target"]).write(folder / place, PACKAGE)
-        files = [place / file for file in written.files]
-        if package:
-            files += package.write(folder)
+        files = (*(place / file for file in written.files), *(swift.write(folder) if swift else ()))
         signature = Signature(
             tuple(
                 _image_port(port, image, graph) if image is not None and port.name == image.name else port
@@ -141,21 +133,10 @@ class CoreMLTarget:
             ),
             _ports(graph.output_names, graph.outputs, outputs),
         )
-        details = {
-            "specification_version": schema.DEPLOYMENT_TARGETS[options["deployment_target"]][0],
-            "lengths": {
-                feature.name: [list(pair) for pair in feature.ranges]
-                for feature in described.inputs
-                if feature.ranges
-            },
-            "ops": dict(sorted((_counted(block) + Counter(written.expanded)).items())),
-        }
-        if options["float16"]:
-            details["float32_layers"] = sorted(settings.layers(options))
-        if package:
-            details["own_tests"] = package.folder.as_posix()
-            details["swift_package"] = package.to_json()
-        return Artifact(place / written.main, tuple(files), signature, details)
+        details = _details(options, described, _counted(block) + Counter(written.expanded))
+        if swift:
+            details |= {"own_tests": swift.folder.as_posix(), "swift_package": swift.to_json()}
+        return Artifact(place / written.main, files, signature, details)
 
     def finish(self, artifact: Artifact, folder: Path, about: Companions) -> Artifact:
         """Give the tests of a Swift package the golden sample."""
@@ -179,6 +160,20 @@ class CoreMLTarget:
     def tolerance(self, options: Mapping[str, Any]) -> float:
         """1e-5 for float32 arithmetic; float16 has 11 significant bits."""
         return 5e-3 if options["float16"] else 1e-5
+
+
+def _details(options: Mapping[str, Any], described: Description, ops: Counter[str]) -> dict[str, Any]:
+    """What the manifest says of a package, whose program has these operations."""
+    from kexport_targets.coreml import settings
+
+    found: dict[str, Any] = {
+        "specification_version": schema.DEPLOYMENT_TARGETS[options["deployment_target"]][0],
+        "lengths": {f.name: [list(pair) for pair in f.ranges] for f in described.inputs if f.ranges},
+        "ops": dict(sorted(ops.items())),
+    }
+    if options["float16"]:
+        found["float32_layers"] = sorted(settings.layers(options))
+    return found
 
 
 def _counted(block: Block) -> Counter[str]:
