@@ -5,7 +5,7 @@
 A cell of the table is the largest error that the artifact showed on its own runtime against the backend that trained the model, of the
 output's range; or a letter, which is explained below. The exit code is 1 where something failed that is not known to.
 
-``table.md`` in the folder has the same in short, a column a backend: the largest error of all targets.
+``table.md`` in the folder has the same in short, a column a backend: the largest error of all targets that keep weights in float32.
 """
 
 import argparse
@@ -33,11 +33,12 @@ LIMITS = {
 
 @dataclass
 class Table:
-    """Cells by row (backend, model) and target; reasons by letter."""
+    """Cells by row (backend, model) and target; reasons by letter; the targets whose weights are float16."""
 
     cells: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    float16: set[str] = field(default_factory=set)
     failed: bool = False
 
     def note(self, reason: str) -> str:
@@ -59,22 +60,27 @@ class Table:
             print(f"  {letter}: {reason}")
 
     def in_short(self, targets: list[str]) -> str:
-        """A column a backend, in Markdown: the largest error of all targets, else the letters of what was not exported."""
+        """A column a backend, in Markdown: the largest error of the targets whose weights are float32, else the letters of what was not
+        exported; then that of the others."""
+        exact = [target for target in targets if target not in self.float16]
         names = list(dict.fromkeys(backend for backend, _ in self.cells))
         models = list(dict.fromkeys(model for _, model in self.cells))
-        lines = [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+        lines = [f"{datetime.date.today()}, kexport {kexport.__version__}: {', '.join(exact)}", ""]
+        lines += [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
         for model in models:
-            shown = [self._worst(self.cells.get((backend, model), {})) for backend in names]
+            shown = [self._worst((name, model), exact) for name in names]
             lines.append(f"| `{model}` | {' | '.join(shown)} |")
-        told = [f"- {letter}: {reason}" for letter, reason in self.reasons.items()]
-        made = [f"- `{name}`: {versions}" for name, versions in self.versions.items()]
-        head = f"{datetime.date.today()}, kexport {kexport.__version__}, targets: {', '.join(targets)}"
-        return "\n".join([head, "", *lines, "", *told, "", *made, ""])
+        lines += ["", *(f"- {letter}: {reason}" for letter, reason in self.reasons.items())]
+        for target in sorted(self.float16):
+            errors = [row[target] for row in self.cells.values() if row[target] not in self.reasons]
+            lines.append(f"- {target}, whose weights are float16: at most {max(errors, key=float)}")
+        lines += [f"- `{name}`: {versions}" for name, versions in self.versions.items()]
+        return "\n".join([*lines, ""])
 
-    def _worst(self, row: dict[str, str]) -> str:
-        """The largest of a row's errors, or the letters in it."""
-        letters = sorted(set(row.values()) & set(self.reasons))
-        return " ".join(letters) or max(row.values(), key=float, default="")
+    def _worst(self, row: tuple[str, str], targets: list[str]) -> str:
+        """The largest of a row's errors, or the letters in it; empty where the backend has no such row."""
+        cells = {self.cells[row][target] for target in targets} if row in self.cells else set()
+        return " ".join(sorted(cells & set(self.reasons))) or max(cells, key=float, default="")
 
 
 def trained(backend: str, folder: Path, data: Path, models: list[str]) -> list[dict[str, object]]:
@@ -117,6 +123,8 @@ def exported(table: Table, backend: str, model: str, path: Path, targets: list[s
         table.failed = table.failed or known is None
         return
     for item in result.targets:
+        if item.options.get("float16"):
+            table.float16.add(item.target)
         if item.verdict is not None:
             row[item.target] = f"{item.verdict.max_rel_error:.1e}"
         else:
