@@ -132,7 +132,7 @@ _ALL: Final = (
         megabytes=300,
         backend="mxnet",
         keras_major=2,
-        # MXNet 1.9 brings oneDNN: off, so that all versions compute with MXNet's own kernels.
+        # MXNet 1.9 brings oneDNN, which refuses windows that MXNet's own kernels compute, as those of 1.5 do.
         environment={"KERAS_BACKEND": "mxnet", "MXNET_MKLDNN_ENABLED": "0"},
     ),
     Recipe(
