@@ -37,7 +37,7 @@ def groups_of_three_dimensions(node: Node, rewriter: Rewriter) -> Value | None:
 def bias_of_groups(node: Node, rewriter: Rewriter) -> Value | None:
     """The bias of groups is taken off, negated, after the convolution: one that is added TensorFlow's optimizer fuses into
     ``_FusedConv2D``, which "does not support grouped convolutions" (conv_ops_fused_impl.h, 2.21; measured: always without oneDNN's
-    kernels, and with them where the window is 1)."""
+    kernels, with them where the window is 1 or dilated)."""
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if bias is None or node.attrs["groups"] == 1 or node.input(0).rank == 5:
         return None
