@@ -50,18 +50,18 @@ def rows() -> Iterator[Row]:
                     yield Row(family, case, writer, suffix)
 
 
-def check_row(row: Row, target: str, tmp_path: Path) -> None:
-    """Export a row and hold its outputs, on the target's runtime, against what its Keras computed; see that it is refused where it is
-    to be."""
+def check_row(row: Row, target: str, tmp_path: Path, **chosen: Any) -> None:
+    """Export a row, with options that are ``chosen``, and hold its outputs, on the target's runtime, against what its Keras computed; see that
+    it is refused where it is to be."""
     if row.case.id in REFUSED.get(target, {}):
         with pytest.raises((UnsupportedOpError, OverflowError)):
-            _check_row(row, target, tmp_path)
+            _check_row(row, target, tmp_path, chosen)
     else:
-        _check_row(row, target, tmp_path)
+        _check_row(row, target, tmp_path, chosen)
 
 
-def _check_row(row: Row, target: str, tmp_path: Path) -> None:
-    exported = export_row(row, target, tmp_path)
+def _check_row(row: Row, target: str, tmp_path: Path, chosen: Mapping[str, Any]) -> None:
+    exported = export_row(row, target, tmp_path, **chosen)
     outputs = plugins.runtime(plugins.target(target).runtime).run(exported.artifact.main, exported.inputs)
     assert set(outputs) == set(exported.outputs)
     ports = {port.name: port for port in exported.artifact.signature.outputs}
@@ -82,13 +82,13 @@ class Exported(NamedTuple):
     tolerance: float
 
 
-def export_row(row: Row, target: str, folder: Path) -> Exported:
-    """Write a row's model as an artifact, in float32, into a folder."""
+def export_row(row: Row, target: str, folder: Path, **chosen: Any) -> Exported:
+    """Write a row's model as an artifact, in float32 unless ``chosen`` options say otherwise, into a folder."""
     recorded = np.load(model_folder(row.writer, row.family) / f"{row.case.id}.npz")
     samples = len(recorded[recorded.files[0]])
     spec = load(model_folder(row.writer, row.family) / f"{row.case.id}{row.suffix}")
     format_ = plugins.target(target)
-    options = exact_options(target)
+    options = exact_options(target) | chosen
     given = {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)}
     graph = lower(spec, batch=samples)
     if target in KNOWN_SHAPES:

@@ -1,4 +1,5 @@
-"""Every row of the conformance table on Core ML in half precision, as an export writes it: with the layers in float32 that it finds."""
+"""What Core ML has several ways for: half precision, as an export writes it, with the layers in float32 that it finds; and weights of few
+bits, which each system expands by other operations."""
 
 from __future__ import annotations
 
@@ -9,21 +10,25 @@ import pytest
 
 import kexport
 from conformance.conformance_models import model_folder
-from conformance.rows import Row, rows, widened
+from conformance.rows import Row, check_row, rows, widened
 from kexport.loading import load
 from kexport.reference import Golden
 from support.targets import REFUSED
 
-ROWS = [
-    pytest.param(row, id=row.id)
-    for row in rows()
-    if row.suffix == row.case.formats[0] and row.case.id not in REFUSED["coreml"]
-]
+ROWS = [row for row in rows() if row.suffix == row.case.formats[0] and row.case.id not in REFUSED["coreml"]]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS)
-def test_row(row: Row, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["iOS15", "iOS17", "iOS18"])
+@pytest.mark.parametrize("row", [row for row in ROWS if row.family == "quantized"], ids=lambda row: row.id)
+def test_quantized_layers(row: Row, target: str, tmp_path: Path) -> None:
+    """The tests of the whole table are for iOS16."""
+    check_row(row, "coreml", tmp_path, deployment_target=target)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_half_precision(row: Row, tmp_path: Path) -> None:
     folder = model_folder(row.writer, row.family)
     recorded = np.load(folder / f"{row.case.id}.npz")
     spec = load(folder / f"{row.case.id}{row.suffix}")
