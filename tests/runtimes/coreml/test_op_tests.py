@@ -26,6 +26,9 @@ KNOWN_FAILURES = {
     r"iOS15/test_image_resizing\.py::TestCropResize::test_builder_to_backend_smoke": (
         "A box from (2, 2) to (1, 1), where 1 is the image's end: Core ML takes the whole image for it, which no document says."
     ),
+    r"iOS14/test_normalization\.py::TestNormalizationLocalResponseNorm::test_builder_to_backend_smoke.*precision='fp32'": (
+        "Two channels are one's own alone here, and one's own and the one before in the test beside it, which is by PyTorch."
+    ),
     r"iOS1[67]/test_image_resizing\.py::TestCropResize::test_builder_to_backend_ios1[67].*precision='fp32'.*(pad_value|N=3)": (
         "It expects 7.899 between 7 and 8 at nine tenths of the way, to 2e-4: Core ML's own error, not the definition's."
     ),
