@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_TEXT = "takes or makes text, which no target computes with: refused (tests/lowering/test_refused_layers.py)"
 _FOREIGN = "wraps another framework's code: refused (tests/lowering/test_refused_layers.py)"
 _CELL = "is a cell: in the rows of RNN"
 
@@ -17,8 +16,6 @@ REASONS: dict[str, str] = {
     "LSTMCell": _CELL,
     "SimpleRNNCell": _CELL,
     "StackedRNNCells": _CELL,
-    "StringLookup": _TEXT,
-    "TextVectorization": _TEXT,
     "TFSMLayer": _FOREIGN,
     "FlaxLayer": _FOREIGN,
     "JaxLayer": _FOREIGN,

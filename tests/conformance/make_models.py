@@ -23,12 +23,22 @@ from cases.case import Case
 
 SAMPLES = 3
 
+#: Of texts, of which there are many kinds.
+TEXT_SAMPLES = 7
+
 
 def sample(
     case: Case, position: int, shape: tuple[int | None, ...], dtype: str, rng: np.random.Generator
 ) -> Any:
-    """An input array of ``SAMPLES`` samples."""
-    known = [SAMPLES, *(case.lengths if dim is None else dim for dim in shape[1:])]
+    """An input array of ``SAMPLES`` samples, or where there is text, of ``TEXT_SAMPLES``."""
+    known = [
+        TEXT_SAMPLES if case.texts else SAMPLES,
+        *(case.lengths if dim is None else dim for dim in shape[1:]),
+    ]
+    if position in case.texts:
+        pool, count = case.texts[position], int(np.prod(known))
+        # All of them in turn, those of one input beside others of another.
+        return np.asarray([pool[(index + 5 * position) % len(pool)] for index in range(count)]).reshape(known)
     if position in case.integers:
         return rng.integers(0, case.integers[position], known).astype(dtype)
     drawn = rng.normal(0, 1.5, known).astype(dtype)
@@ -43,6 +53,18 @@ def flat(item: Any) -> list[Any]:
     return [part for entry in item for part in flat(entry)] if isinstance(item, list | tuple) else [item]
 
 
+def tensor(array: Any) -> Any:
+    """An array as TensorFlow has it: text, and what is given beside text."""
+    import tensorflow as tf
+
+    return tf.constant(array)
+
+
+def plain(array: Any) -> Any:
+    """Text as bytes, which an .npz holds."""
+    return array.astype(np.bytes_) if array.dtype == object else array
+
+
 def make(case: Case, keras: Any, folder: Path) -> None:
     """Save the row's model and record it."""
     keras.backend.clear_session()
@@ -53,10 +75,11 @@ def make(case: Case, keras: Any, folder: Path) -> None:
         sample(case, i, tuple(t.shape), t.dtype if isinstance(t.dtype, str) else t.dtype.name, rng)
         for i, t in enumerate(model.inputs)
     ]
-    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    given = [tensor(array) for array in inputs] if case.texts else inputs
+    outputs = model(given if len(given) > 1 else given[0], training=False)
     outputs = flat(outputs)
     arrays = {f"in/{index}": array for index, array in enumerate(inputs)}
-    arrays |= {f"out/{index}": np.asarray(array) for index, array in enumerate(outputs)}
+    arrays |= {f"out/{index}": plain(np.asarray(array)) for index, array in enumerate(outputs)}
     for suffix in case.formats:
         model.save(str(folder / f"{case.id}{suffix}"))
     np.savez(folder / f"{case.id}.npz", **arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.cases import text
 from kexport import plugins
 
 #: A frozen graph is the GraphDef of the SavedModel, byte for byte (tests/targets/saved_model/test_files.py). The .tflite file of a web
@@ -15,9 +16,15 @@ TARGETS = tuple(name for name in plugins.target_names() if name not in SAME_GRAP
 #: What tables of models need of a target's options: float32 throughout.
 EXACT = {"float16": False}
 
+TEXT = {case.id: "text" for case in text.CASES}
+
 #: Rows of tables that a target refuses, or whose numbers it has no room for, by the reason.
 REFUSED = {
+    "tflite": TEXT,
+    "web": TEXT,
+    "onnx": text.REFUSED_BY_ONNX,
     "coreml": {
+        **TEXT,
         **dict.fromkeys(
             [f"ConvLSTM3D-{name}" for name in ("last", "sequences", "strides", "hard")],
             "inputs of more than five dimensions",
@@ -31,7 +38,7 @@ REFUSED = {
             ],
             "integers of more than 32 bits",
         ),
-    }
+    },
 }
 
 

@@ -90,7 +90,10 @@ class SavedModelTarget(_TensorFlowGraph):
             signatures.append(_of_images(signature, images, *emit_for_images(emitter, images)))
         files = _write_version(folder, program, signatures, weights.close(program))
         if options["serving"]:
-            files += write_serving(folder, Served(name, signature, size, in_graph=not checkpoint))
+            alone = bool(graph.found_lengths())
+            files += write_serving(
+                folder, Served(name, signature, size, in_graph=not checkpoint, alone=alone)
+            )
         details: dict[str, Any] = {
             "model_name": name,
             "weights_in": "variables" if checkpoint else "graph",

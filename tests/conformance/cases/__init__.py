@@ -28,6 +28,7 @@ _FILES = (
     "quantized",
     "recurrent",
     "spatial",
+    "text",
 )
 
 FAMILIES: dict[str, tuple[Case, ...]] = {

@@ -22,6 +22,7 @@ class Case:
         only: the writers that can build it: ``keras3``, ``keras2``.
         integers: inputs (by position) that hold integers below the number given.
         lengths: what unknown dimensions but the batch are in the samples.
+        texts: inputs (by position) that hold texts, and these.
         formats: the files to save; Keras 3.15 can't write every layer as .h5.
     """
 
@@ -30,6 +31,7 @@ class Case:
     only: tuple[str, ...] = ("keras3", "keras2")
     integers: dict[int, int] = field(default_factory=dict)
     lengths: int = 11
+    texts: dict[int, tuple[str, ...]] = field(default_factory=dict)
     formats: tuple[str, ...] = (".keras", ".h5")
 
     @property

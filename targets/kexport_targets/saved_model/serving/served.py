@@ -33,12 +33,14 @@ class Served:
         signature: the model's own.
         weights: bytes of its weights.
         in_graph: whether these are in the graph.
+        alone: whether what a sample comes to depends on those beside it, as where texts are filled up to the longest of them.
     """
 
     name: str
     signature: Signature
     weights: int
     in_graph: bool
+    alone: bool = False
 
     @property
     def batch(self) -> int | None:
@@ -48,8 +50,10 @@ class Served:
 
     @property
     def batches(self) -> bool:
-        """Whether requests can be put together: not where their samples may be of different sizes."""
-        return all(isinstance(dim, int) for port in self.signature.inputs for dim in port.type.shape[1:])
+        """Whether requests can be put together: not where their samples may be of different sizes, or change one another."""
+        return not self.alone and all(
+            isinstance(dim, int) for port in self.signature.inputs for dim in port.type.shape[1:]
+        )
 
     @property
     def memory_mib(self) -> int:
