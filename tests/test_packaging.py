@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_three_roots_whole(wheel: Path) -> None:
     static = ROOT / "targets" / "kexport_targets" / "web" / "static"
     built = {f"kexport_targets/web/static/{path.name}" for path in static.iterdir()}
     assert built <= packed
-    assert {name for name in built if name.endswith(("build.json", "kexport-web.js", ".wasm.gz"))}
+    assert {name for name in built if name.endswith(("build.json", "kexport-web.js", ".wasm.gz", ".wasm.br"))}
 
 
 def test_the_metadata(wheel: Path) -> None:

@@ -40,7 +40,13 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
 }
+
+#: WebAssembly lies there packed, in two forms that differ in their last suffix. A browser that is told so unpacks it itself: it compiles
+#: meanwhile, and keeps what it compiled.
+_PACKED_WASM: Final = re.compile(r"\.wasm\.(gz|br)$")
+_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 
 
 class BundleServer:
@@ -114,16 +120,18 @@ class _Handler(BaseHTTPRequestHandler):
         if path is None:
             self._answer(HTTPStatus.NOT_FOUND, b"There is no such file in this bundle.\n", ".txt", {})
             return
-        raw, headers = (
-            path.read_bytes(),
-            {"Cache-Control": _FOREVER if _HASHED.search(path.name) else "no-cache"},
-        )
-        if path.suffix in _TYPES:
+        headers = {"Cache-Control": _FOREVER if _HASHED.search(path.name) else "no-cache"}
+        raw, suffix, encoding = _contents(path, self._accepted())
+        if path.suffix in _TYPES or _PACKED_WASM.search(path.name):
             headers["Vary"] = "Accept-Encoding"
-            if "gzip" in self.headers.get("Accept-Encoding", ""):
-                raw = _packed(raw)
-                headers["Content-Encoding"] = "gzip"
-        self._answer(HTTPStatus.OK, raw, path.suffix, headers)
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        self._answer(HTTPStatus.OK, raw, suffix, headers)
+
+    def _accepted(self) -> set[str]:
+        """The encodings that the browser takes (RFC 9110, section 12.5.3); those with a weight of 0 are refused."""
+        listed = [item.strip().lower() for item in self.headers.get("Accept-Encoding", "").split(",")]
+        return {item.split(";")[0].strip() for item in listed if not re.search(r";\s*q=0(\.0*)?$", item)}
 
     def do_HEAD(self) -> None:
         """What is said of a file before it comes."""
@@ -139,8 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, body: bytes, suffix: str, headers: dict[str, str]) -> None:
         kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
-        # A .gz is what the page unpacks itself.
-        kind = "application/octet-stream" if suffix == ".gz" else kind
+        # What the page unpacks itself.
+        kind = "application/octet-stream" if suffix in (".gz", ".br") else kind
         self.send_response(status)
         for name, value in {
             **HEADERS,
@@ -155,6 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class calls it so)
         """Requests are nobody's business."""
+
+
+def _contents(path: Path, accepted: set[str]) -> tuple[bytes, str, str]:
+    """What is sent of a file, the suffix that tells its type, and its encoding; empty where there is none."""
+    if _PACKED_WASM.search(path.name):
+        for encoding, suffix in _ENCODINGS.items():
+            packed = path.with_suffix(suffix)
+            if encoding in accepted and packed.is_file():
+                return packed.read_bytes(), ".wasm", encoding
+    elif path.suffix in _TYPES and "gzip" in accepted:
+        return _packed(path.read_bytes()), path.suffix, "gzip"
+    return path.read_bytes(), path.suffix, ""
 
 
 @cache

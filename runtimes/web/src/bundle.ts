@@ -28,8 +28,27 @@ export interface Bundle {
   readonly address: string;
 }
 
-/** A stream of bytes: unpacked, where they are gzip (a server may have said so and the browser unpacked them already). */
-export async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+let brotli: boolean | undefined;
+
+/** Whether brotli can be unpacked here (Safari 18.4, Node 24.7); else gzip. */
+function hasBrotli(): boolean {
+  if (brotli === undefined) {
+    try {
+      brotli = !!new DecompressionStream("brotli" as CompressionFormat);
+    } catch {
+      brotli = false;
+    }
+  }
+  return brotli;
+}
+
+/** Which of the forms of a build's WebAssembly is loaded here. */
+export function packedWasm(build: EngineBuild): BundleFile {
+  return build.brotli && hasBrotli() ? build.brotli : build.wasm;
+}
+
+/** A stream of WebAssembly: unpacked, where it is packed (a server may have said so, and the browser unpacked it already). */
+async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
   const reader = stream.getReader();
   const first = await reader.read();
   const whole = new ReadableStream<Uint8Array>({
@@ -48,8 +67,13 @@ export async function unpacked(stream: ReadableStream<Uint8Array>): Promise<Read
     },
     cancel: (reason) => reader.cancel(reason),
   });
-  const gzip = first.value?.[0] === 0x1f && first.value[1] === 0x8b;
-  return gzip ? whole.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : whole;
+  const start = first.value ? String.fromCharCode(...first.value.subarray(0, 4)) : "";
+  if (start === "\0asm") {
+    return whole;
+  }
+  // brotli has no signature.
+  const format = start.startsWith("\x1f\x8b") ? "gzip" : ("brotli" as CompressionFormat);
+  return whole.pipeThrough(new DecompressionStream(format) as ReadableWritablePair<Uint8Array, Uint8Array>);
 }
 
 /** Compile WebAssembly from a stream, while it comes in. */
@@ -74,8 +98,10 @@ export class UrlBundle implements Bundle {
   readonly address: string;
   private found: Promise<Description> | undefined;
 
-  /** @param url of the bundle's folder or its model.json. */
-  constructor(url: string) {
+  /** @param url of the bundle's folder or its model.json.
+   * @param description what model.json holds, where that is known. */
+  constructor(url: string, description?: Description) {
+    this.found = description && Promise.resolve(description);
     this.address = url.endsWith(".json") ? url : new URL("model.json", url.endsWith("/") ? url : `${url}/`).href;
   }
 
@@ -95,7 +121,7 @@ export class UrlBundle implements Bundle {
       build,
       identity: identityOf(found),
       script: this.resolved(found.script.file),
-      module: async () => compiled(await this.open(found.wasm, progress)),
+      module: () => this.module(packedWasm(found), progress),
     };
   }
 
@@ -112,14 +138,31 @@ export class UrlBundle implements Bundle {
     return new URL(file, this.address).href;
   }
 
-  private async open(file: BundleFile, progress?: OnProgress): Promise<ReadableStream<Uint8Array>> {
+  /** WebAssembly, compiled while it comes in. */
+  private async module(file: BundleFile, progress?: OnProgress): Promise<WebAssembly.Module> {
     const response = await fetched(this.resolved(file.file));
-    const body = response.body as ReadableStream<Uint8Array> | null;
-    if (!body) {
-      throw new BundleError(`${file.file} came without contents.`);
+    if (response.headers.get("Content-Encoding") === null || response.headers.get("Content-Type") !== "application/wasm") {
+      return compiled(streamOf(file, response, progress));
     }
-    return progress ? body.pipeThrough(counting(file, progress)) : body;
+    // The browser unpacks it, and keeps what it compiled for the next visit, which it does with its own responses alone.
+    progress?.({ file: file.file, loaded: 0, total: file.bytes });
+    const module = await WebAssembly.compileStreaming(response);
+    progress?.({ file: file.file, loaded: file.bytes, total: file.bytes });
+    return module;
   }
+
+  private async open(file: BundleFile, progress?: OnProgress): Promise<ReadableStream<Uint8Array>> {
+    return streamOf(file, await fetched(this.resolved(file.file)), progress);
+  }
+}
+
+/** What a server answers with, counted as it comes in. */
+function streamOf(file: BundleFile, response: Response, progress?: OnProgress): ReadableStream<Uint8Array> {
+  const body = response.body as ReadableStream<Uint8Array> | null;
+  if (!body) {
+    throw new BundleError(`${file.file} came without contents.`);
+  }
+  return progress ? body.pipeThrough(counting(file, progress)) : body;
 }
 
 function counting(file: BundleFile, progress: OnProgress): TransformStream<Uint8Array, Uint8Array> {

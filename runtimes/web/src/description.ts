@@ -33,10 +33,11 @@ export interface BundleFile {
   readonly sha256: string;
 }
 
-/** A build of the engine: its script, and its WebAssembly (gzip). */
+/** A build of the engine: its script, and its WebAssembly with gzip and with brotli, one of which is loaded. */
 export interface EngineBuild {
   readonly script: BundleFile;
   readonly wasm: BundleFile;
+  readonly brotli?: BundleFile;
 }
 
 /** The builds: for every browser; with relaxed SIMD; with threads as well. */

@@ -1,7 +1,7 @@
 /** A model of a bundle, ready to predict. */
 
 import { type Chunks, type InputArray, type Tensor, chunked, joined } from "./arrays";
-import { type Bundle, type OnProgress, UrlBundle } from "./bundle";
+import { type Bundle, type OnProgress, UrlBundle, packedWasm } from "./bundle";
 import { type BuildName, type Description, type Layer, type Port, type Preprocessing, type Vocabulary, sizeOf } from "./description";
 import { hasThreads, hasWebGpu } from "./engine/features";
 import type { Accelerator } from "./engine/session";
@@ -61,7 +61,7 @@ export class KexportModel extends EventTarget {
     private readonly bundle: Bundle,
     private readonly description: Description,
     private readonly runner: Runner,
-    private readonly sample: Sample | null,
+    private readonly golden: Promise<Sample | null>,
     private readonly options: LoadOptions,
   ) {
     super();
@@ -70,6 +70,7 @@ export class KexportModel extends EventTarget {
   private last: Promise<unknown> = Promise.resolve();
   private disposed = false;
   private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number; layersRight?: boolean } | undefined;
+  private sample: Sample | null = null;
   private predictMs = 0;
   private hasListeners = false;
   private readonly tried: Attempt[] = [];
@@ -85,8 +86,11 @@ export class KexportModel extends EventTarget {
   static async load(source: string | URL | Bundle, options: LoadOptions = {}): Promise<KexportModel> {
     const bundle = opened(source);
     const description = await bundle.description();
-    const [sample, runner] = await Promise.all([readSample(bundle, description), runnerOf(bundle, options)]);
-    const model = new KexportModel(bundle, description, runner, sample, options);
+    // Nothing waits for the sample but the check: it comes in beside the engine and the model.
+    const golden = readSample(bundle, description);
+    golden.catch(() => {});
+    const runner = await runnerOf(bundle, options);
+    const model = new KexportModel(bundle, description, runner, golden, options);
     try {
       await model.choose(options.accelerator ?? "auto");
       return model;
@@ -191,7 +195,7 @@ export class KexportModel extends EventTarget {
   get files(): string[] {
     const { model, script, golden, engine } = this.description;
     const build = engine.builds[this.ready.prepared.build];
-    return [model, script, ...(golden ? [golden.file] : []), ...(build ? [build.script, build.wasm] : [])].map(({ file }) => file);
+    return [model, script, ...(golden ? [golden.file] : []), ...(build ? [build.script, packedWasm(build)] : [])].map(({ file }) => file);
   }
 
   /** The accelerators that are worth trying here, the quickest first. */
@@ -348,6 +352,7 @@ export class KexportModel extends EventTarget {
   private attempt(accelerator: Accelerator): Promise<void> {
     return this.queued(async () => {
       const prepared = await this.runner.use(accelerator, this.options.build, this.options.onDownload);
+      this.sample = await this.golden;
       const start = performance.now();
       const found = await check(this.runner, accelerator, this.description, this.sample);
       if (found.status === "wrong") {
@@ -426,7 +431,7 @@ async function runnerOf(bundle: Bundle, options: LoadOptions): Promise<Runner> {
   const script = options.worker === false || typeof Worker === "undefined" ? null : await bundle.workerScript();
   if (script && typeof location !== "undefined" && new URL(script).origin === location.origin) {
     try {
-      return await RemoteRunner.started(script, bundle.address);
+      return await RemoteRunner.started(script, bundle.address, await bundle.description());
     } catch {
       // A policy that allows no workers (worker-src 'none'): the page computes by itself.
     }

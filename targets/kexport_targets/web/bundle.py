@@ -29,19 +29,25 @@ _UNHASHED: Final = ("sw.js", "LICENSE-litert.txt")
 _EXAMPLES: Final = 4_000_000
 _EXAMPLES_INSIDE: Final = 500_000
 
+#: The forms of WebAssembly in a folder, by what model.json calls them. Safari unpacks brotli in a page; Chrome, where a server says so.
+FORMS: Final[Mapping[str, str]] = {"wasm": "wasm.gz", "brotli": "wasm.br"}
+
+#: In a single file: what every browser unpacks.
+_SINGLE_FORMS: Final[Mapping[str, str]] = {"wasm": "wasm.gz"}
+
 #: The build of the engine in a single file: the one that runs in every browser.
 _SINGLE_BUILD: Final = "compat"
 
 
 def write_folder(folder: Path, model: Path, description: dict[str, Any], signature: Signature) -> Artifact:
     """Write the bundle around ``model`` (a file in ``folder``, which gets a name with its hash)."""
-    files = {name: STATIC.read(name) for name in _static_names(BUILDS)}
-    names = {name: name if name in _UNHASHED else hashed_name(name, raw) for name, raw in files.items()}
+    files = {name: STATIC.read(name) for name in _static_names(BUILDS, FORMS)}
+    names = {name: name if name in _UNHASHED else hashed_name(name, files[_named_by(name)]) for name in files}
     raw_model = model.read_bytes()
     description["model"] = file_entry(hashed_name("model.tflite", raw_model), raw_model)
     model.rename(folder / description["model"]["file"])
     entries = {name: file_entry(names[name], raw) for name, raw in files.items()}
-    _add_runtime(description, entries, BUILDS)
+    _add_runtime(description, entries, BUILDS, FORMS)
     for name, raw in files.items():
         (folder / names[name]).write_bytes(raw)
     text = pages.page(
@@ -61,10 +67,10 @@ def write_single(folder: Path, model: Path, description: dict[str, Any], signatu
     """Write the bundle as one page; ``model`` goes into it."""
     raw_model = model.read_bytes()
     model.unlink()
-    names = _static_names((_SINGLE_BUILD,))
+    names = _static_names((_SINGLE_BUILD,), _SINGLE_FORMS)
     entries = {name: file_entry(name, STATIC.read(name)) for name in names}
     description["model"] = file_entry("model.tflite", raw_model)
-    _add_runtime(description, entries, (_SINGLE_BUILD,))
+    _add_runtime(description, entries, (_SINGLE_BUILD,), _SINGLE_FORMS)
     wasm = f"litert-{_SINGLE_BUILD}.wasm.gz"
     text = pages.single_page(
         STATIC.read("index.html").decode(),
@@ -119,19 +125,30 @@ def complete(folder: Path, artifact: Artifact, about: Companions) -> Artifact:
     return replace(artifact, details={**artifact.details, "sizes": _sizes(folder, artifact, description)})
 
 
-def _static_names(builds: tuple[str, ...]) -> list[str]:
-    engine = [f"litert-{build}.{suffix}" for build in builds for suffix in ("js", "wasm.gz")]
+def _static_names(builds: tuple[str, ...], forms: Mapping[str, str]) -> list[str]:
+    engine = [f"litert-{build}.{suffix}" for build in builds for suffix in ("js", *forms.values())]
     return ["kexport-web.js", "page.js", "page.css", *_UNHASHED, *engine]
 
 
+def _named_by(name: str) -> str:
+    """The file whose hash is in a name: the forms of one WebAssembly differ in their suffix alone, as servers want it."""
+    return name.replace(".wasm.br", ".wasm.gz")
+
+
 def _add_runtime(
-    description: dict[str, Any], entries: Mapping[str, Mapping[str, Any]], builds: tuple[str, ...]
+    description: dict[str, Any],
+    entries: Mapping[str, Mapping[str, Any]],
+    builds: tuple[str, ...],
+    forms: Mapping[str, str],
 ) -> None:
     description["script"] = entries["kexport-web.js"]
     description["engine"] = {
         **STATIC.build["engine"],
         "builds": {
-            build: {"script": entries[f"litert-{build}.js"], "wasm": entries[f"litert-{build}.wasm.gz"]}
+            build: {
+                "script": entries[f"litert-{build}.js"],
+                **{form: entries[f"litert-{build}.{suffix}"] for form, suffix in forms.items()},
+            }
             for build in builds
         },
     }
@@ -139,11 +156,12 @@ def _add_runtime(
 
 def _sizes(folder: Path, artifact: Artifact, description: Mapping[str, Any]) -> dict[str, int]:
     """Bytes of the whole bundle, and of what one browser loads at its first visit as a server sends it: as it is, and with gzip or
-    brotli. Weights and the golden sample hardly get smaller; they are counted as they are."""
+    brotli. Weights and the golden sample hardly get smaller; they are counted as they are. Of WebAssembly's two forms one is loaded."""
     total = sum((folder / path).stat().st_size for path in artifact.files)
     sizes = {"bundle": total, "model": description["model"]["bytes"]}
     if (folder / DESCRIPTION).exists():
-        seen = ["kexport-web.js", "page.js", "page.css", "litert-simd.js", "litert-simd.wasm.gz"]
+        seen = ["kexport-web.js", "page.js", "page.css", "litert-simd.js"]
+        wasm = {"raw": "wasm.gz", "gzip": "wasm.gz", "brotli": "wasm.br"}
         own = (
             description["model"]["bytes"]
             + (folder / DESCRIPTION).stat().st_size
@@ -151,5 +169,6 @@ def _sizes(folder: Path, artifact: Artifact, description: Mapping[str, Any]) -> 
         )
         own += description["golden"]["file"]["bytes"] if description["golden"] else 0
         for way in ("raw", "gzip", "brotli"):
-            sizes[f"first_visit_{way}"] = own + sum(STATIC.sizes(name)[way] for name in seen)
+            names = [*seen, f"litert-simd.{wasm[way]}"]
+            sizes[f"first_visit_{way}"] = own + sum(STATIC.sizes(name)[way] for name in names)
     return sizes

@@ -44,7 +44,16 @@ class StaticFiles:
         return built
 
     def read(self, name: str) -> bytes:
-        """The contents of a file."""
+        """The contents of a file.
+
+        Raises:
+            MissingDependencyError: they are not built, or the build is of another version of kexport.
+        """
+        if name not in self.build["sizes"]:
+            raise MissingDependencyError(
+                f"The web target's runtime was built for another version of kexport: it is without {name}.",
+                hint="Run `make setup`.",
+            )
         return (self.folder / name).read_bytes()
 
     def sizes(self, name: str) -> dict[str, int]:

@@ -48,12 +48,15 @@ def test_every_file_is_the_one_that_its_name_and_model_json_say(tmp_path):
     artifact = finished(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in artifact.files}
     named = entries(description(tmp_path))
-    assert len(named) == 9
+    assert len(named) == 12
     for entry in named:
         raw = (tmp_path / entry["file"]).read_bytes()
         digest = hashlib.sha256(raw).hexdigest()
         assert (entry["bytes"], entry["sha256"]) == (len(raw), digest)
-        assert f"-{digest[:12]}." in entry["file"]
+        if not entry["file"].endswith(".wasm.br"):
+            assert f"-{digest[:12]}." in entry["file"]
+    for build in description(tmp_path)["engine"]["builds"].values():
+        assert build["brotli"]["file"] == build["wasm"]["file"].removesuffix(".gz") + ".br"
     page = (tmp_path / "index.html").read_text("utf-8")
     for file in re.findall(r'(?:src|href)="([^"]+)"', page):
         assert file.startswith("data:") or (tmp_path / file).is_file()
@@ -216,6 +219,8 @@ def test_sizes_tell_what_a_browser_loads(tmp_path):
     )
     # One build of the engine, not three.
     assert sizes["first_visit_raw"] - sizes["model"] < 2 * STATIC.sizes("litert-simd.wasm.gz")["raw"]
+    # And of its forms the smaller one where brotli is understood.
+    assert sizes["first_visit_brotli"] - sizes["model"] < STATIC.sizes("litert-simd.wasm.gz")["raw"]
 
 
 def test_a_runtime_that_is_not_built_is_told_of(tmp_path):
@@ -223,6 +228,9 @@ def test_a_runtime_that_is_not_built_is_told_of(tmp_path):
         _ = StaticFiles(tmp_path).build
     assert missing.value.exit_code == 7
     assert "make setup" in missing.value.hint
+    (tmp_path / "build.json").write_text('{"sizes": {}}')
+    with pytest.raises(MissingDependencyError, match=r"it is without sw\.js"):
+        StaticFiles(tmp_path).read("sw.js")
 
 
 def test_the_activation_map_is_the_dense_layer_at_each_place(tmp_path):

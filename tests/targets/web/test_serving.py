@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import http.client
 import json
 import signal
@@ -57,6 +58,22 @@ def test_text_is_packed_where_that_is_understood(port):
     response, packed = ask(port, "/model.json", **{"Accept-Encoding": "gzip"})
     assert response.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed) == ask(port, "/model.json")[1]
+
+
+@pytest.mark.parametrize("asked", ["wasm", "brotli"])
+@pytest.mark.parametrize(
+    ("accepted", "form"),
+    [("gzip, deflate, br", "brotli"), ("GZIP;q=0.5, br;q=0", "wasm"), ("identity", None), ("", None)],
+)
+def test_webassembly_comes_as_the_browser_unpacks_it(port, asked, accepted, form):
+    build = json.loads(ask(port, "/model.json")[1])["engine"]["builds"]["simd"]
+    response, body = ask(port, f"/{build[asked]['file']}", **{"Accept-Encoding": accepted})
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert "immutable" in response.headers["Cache-Control"]
+    # Without an encoding the page unpacks what it has asked for.
+    assert hashlib.sha256(body).hexdigest() == build[form or asked]["sha256"]
+    assert response.headers["Content-Encoding"] == {"brotli": "br", "wasm": "gzip", None: None}[form]
+    assert response.headers["Content-Type"] == ("application/wasm" if form else "application/octet-stream")
 
 
 def test_names_with_a_hash_are_kept_for_ever(port):

@@ -35,7 +35,8 @@ export function startEngine(source: EngineSource): Promise<Engine> {
 }
 
 async function start(source: EngineSource, onBroken: () => void): Promise<Engine> {
-  const [factory, module] = await Promise.all([factoryOf(source), source.module()]);
+  // In this order: a worker stands still while its script comes in, and the WebAssembly comes in meanwhile.
+  const [module, factory] = await Promise.all([source.module(), factoryOf(source)]);
   const log: string[] = [];
   const note = (line: unknown): void => {
     log.push(String(line));

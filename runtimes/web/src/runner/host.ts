@@ -16,7 +16,7 @@ export function serve(scope: { postMessage(message: unknown, transfer: Transfera
     last = last.then(async () => {
       try {
         if (data.request.kind === "open") {
-          runner = new LocalRunner(new UrlBundle(data.request.address));
+          runner = new LocalRunner(new UrlBundle(data.request.address, data.request.description));
           post({ id: data.id, result: null });
           return;
         }

@@ -1,7 +1,7 @@
 /** What a page and its worker say to each other. */
 
 import type { DownloadProgress } from "../bundle";
-import type { BuildName } from "../description";
+import type { BuildName, Description } from "../description";
 import type { Accelerator } from "../engine/session";
 import type { Bytes, Prepared, Ran } from "./runner";
 
@@ -9,7 +9,7 @@ import type { Bytes, Prepared, Ran } from "./runner";
 export const WORKER_NAME = "kexport-web";
 
 export type Request =
-  | { readonly kind: "open"; readonly address: string }
+  | { readonly kind: "open"; readonly address: string; readonly description: Description }
   | { readonly kind: "use"; readonly accelerator: Accelerator; readonly build: BuildName | undefined }
   | { readonly kind: "run"; readonly signature: string; readonly inputs: Bytes }
   | { readonly kind: "dispose" };

@@ -1,7 +1,7 @@
 /** The page's side of a worker. */
 
 import type { OnProgress } from "../bundle";
-import type { BuildName } from "../description";
+import type { BuildName, Description } from "../description";
 import type { Accelerator } from "../engine/session";
 import { AcceleratorError, BundleError } from "../errors";
 import { type Answer, type Request, WORKER_NAME } from "./messages";
@@ -29,12 +29,13 @@ export class RemoteRunner implements Runner {
    *
    * @param script the address of `kexport-web.js`, of the page's own origin.
    * @param address of the bundle.
+   * @param description of the bundle, which the worker is spared to fetch again.
    * @throws BundleError where the page may start none.
    */
-  static async started(script: string, address: string): Promise<RemoteRunner> {
+  static async started(script: string, address: string, description: Description): Promise<RemoteRunner> {
     const runner = new RemoteRunner(script);
     try {
-      await runner.ask({ kind: "open", address });
+      await runner.ask({ kind: "open", address, description });
       return runner;
     } catch (error) {
       await runner.dispose();
