@@ -26,9 +26,14 @@ def is_loop(ctx: Context) -> bool:
     return ctx.provenance.backend == "cntk" and not ctx.layer.config.get("unroll")
 
 
+def _puts_out_first_state(ctx: Context) -> bool:
+    """Whether a loop puts out the first of its states; Keras of an unknown version puts out the last."""
+    return (1,) <= ctx.provenance.version < _LAST_STATE_SINCE
+
+
 def as_loop(ctx: Context, cell: Cell) -> Cell:
     """The cell as such a loop runs it."""
-    if (1,) <= ctx.provenance.version < _LAST_STATE_SINCE:
+    if _puts_out_first_state(ctx):
         return cell
     if isinstance(cell, Stacked):
         return replace(cell, cells=[*cell.cells[:-1], _with_last_state(cell.cells[-1])])
@@ -38,7 +43,7 @@ def as_loop(ctx: Context, cell: Cell) -> Cell:
 def _with_last_state(cell: OpCell | StepCell) -> OpCell | StepCell:
     """The cell, putting out its last state."""
     if isinstance(cell, OpCell):
-        return StatefulOutputLSTM(cell.ctx) if cell.op == "lstm" else cell
+        return LastStateLSTM(cell.ctx) if cell.op == "lstm" else cell
     return LastStateOutput(cell)
 
 
@@ -46,8 +51,7 @@ def from_states(ctx: Context, ran: Ran, states: Sequence[Value], mask: Value | N
     """What such a loop puts out where initial states are given: before the first step that counts, the state it puts out later."""
     if mask is None or not states:
         return ran
-    b, first = ctx.b, (1,) <= ctx.provenance.version < _LAST_STATE_SINCE
-    initial = states[0] if first else states[-1]
+    b, initial = ctx.b, states[0] if _puts_out_first_state(ctx) else states[-1]
     if ctx.layer.config.get("go_backwards"):
         mask = b.op("reverse", mask, axes=(1,))
     counted = b.op("cumsum", b.op("cast", mask, dtype="int32"), axis=1)
@@ -110,7 +114,7 @@ class LastStateOutput:
 
 
 @dataclass(frozen=True)
-class StatefulOutputLSTM:
+class LastStateLSTM:
     """An LSTM whose output at each step is the cell state c in place of h."""
 
     ctx: Context
