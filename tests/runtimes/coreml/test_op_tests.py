@@ -24,7 +24,7 @@ KNOWN_FAILURES = {
         "Its predictions agree. It then counts casts of its own program, as many as there are with float16 inputs."
     ),
     r"iOS15/test_image_resizing\.py::TestCropResize::test_builder_to_backend_smoke": (
-        "A box from (2, 2) to (1, 1), where 1 is the image's end: Core ML takes the whole image for it, which no document says."
+        "A box from (2, 2) to (1, 1) in coordinates that are 0 to 1, by the operation's own text: Core ML takes the whole image for it."
     ),
     r"iOS14/test_normalization\.py::TestNormalizationLocalResponseNorm::test_builder_to_backend_smoke.*precision='fp32'": (
         "Two channels are one's own alone here, and one's own and the one before in the test beside it, which is by PyTorch."
