@@ -64,14 +64,15 @@ def test_what_another_recipe_made_is_none(home: Path) -> None:
 def test_python_is_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend("theano", KERAS_BACKEND="theano", THEANO_FLAGS="cxx=")
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     script = tmp_path / "show.py"
     script.write_text(
         "import os, sys; open(sys.argv[1], 'w').write(repr([os.environ.get(k) for k in "
-        "('KERAS_BACKEND', 'THEANO_FLAGS', 'PYTHONPATH')])); sys.exit(5)"
+        "('KERAS_BACKEND', 'THEANO_FLAGS', 'PYTHONPATH', 'TF_USE_LEGACY_KERAS')])); sys.exit(5)"
     )
     out = tmp_path / "out.txt"
     assert run(["backend", "run", "theano", "--", "python", str(script), str(out)]) == 5
-    assert out.read_text() == "['theano', 'cxx=', None]"
+    assert out.read_text() == "['theano', 'cxx=', None, None]"
 
 
 @pytest.mark.parametrize(
