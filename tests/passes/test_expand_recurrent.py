@@ -85,6 +85,6 @@ def test_what_does_not_fit_is_refused(change: dict[str, Any]) -> None:
     given = [b.input(n, TensorType("float32", shapes[n])) for n in ("x", "kernel", "recurrent", "bias")]
     mask = b.input("mask", TensorType("bool", shapes["mask"])) if "mask" in shapes else None
     states = [b.input("s", TensorType("float32", shapes["state"])) for _ in range(change.get("states", 2))]
-    attrs = {name: row._activation("tanh") for name in ("activation", "recurrent_activation")}
+    attrs = {name: row._activation("tanh", name) for name in ("activation", "recurrent_activation")}
     with pytest.raises(OpError, match="Received"):
         b.ops("lstm", *given, mask, *states, **attrs)
