@@ -99,7 +99,7 @@ class Making:
             )
         if recipe.mpi:
             self.step("Making stand-ins for OpenMPI")
-            mpi.build(interpreter.site, self.folder / "mpi")
+            mpi.build(interpreter.site, self.folder / "mpi", self.run)
             variables["LD_LIBRARY_PATH"] = interpreters.joined(
                 self.folder / "mpi", variables.get("LD_LIBRARY_PATH")
             )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from kexport.backends.processes import Ended, Runner, failure
 from kexport.errors import MissingDependencyError
 
 #: MPI's functions that CNTK calls in a single process.
@@ -51,7 +52,7 @@ def check() -> None:
         )
 
 
-def build(site: Path, folder: Path) -> None:
+def build(site: Path, folder: Path, run: Runner) -> None:
     """Write ``libmpi.so.12`` and ``libmpi_cxx.so.1`` for the CNTK in ``site`` into ``folder``.
 
     Raises:
@@ -59,8 +60,8 @@ def build(site: Path, folder: Path) -> None:
     """
     folder.mkdir()
     symbols = _undefined(site / "cntk" / "libs")
-    _compile(folder / "libmpi.so.12", _HEAD + _ANSWERED + "\n".join(_c_lines(symbols)))
-    _compile(folder / "libmpi_cxx.so.1", _HEAD + "\n".join(_cxx_lines(symbols)))
+    _compile(folder / "libmpi.so.12", _HEAD + _ANSWERED + "\n".join(_c_lines(symbols)), run)
+    _compile(folder / "libmpi_cxx.so.1", _HEAD + "\n".join(_cxx_lines(symbols)), run)
 
 
 def _undefined(libraries: Path) -> list[str]:
@@ -74,9 +75,9 @@ def _undefined(libraries: Path) -> list[str]:
         command = [shutil.which("nm") or "nm", "-D", "--undefined-only", str(library)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            raise MissingDependencyError(
-                f"The libraries of CNTK can't be read: {done.stderr.strip()[-300:]}",
-                hint="On Debian and Ubuntu: apt install binutils.",
+            said = Ended(done.returncode, done.stderr.splitlines())
+            raise failure(
+                said, "The libraries of CNTK can't be read", "On Debian and Ubuntu: apt install binutils."
             )
         found.update(line.split()[-1].partition("@")[0] for line in done.stdout.splitlines() if line.split())
     return sorted(found)
@@ -100,16 +101,15 @@ def _cxx_lines(symbols: Iterable[str]) -> Iterable[str]:
             yield f'void {symbol}() {{ ends("{symbol}"); }}'
 
 
-def _compile(library: Path, source: str) -> None:
+def _compile(library: Path, source: str, run: Runner) -> None:
     code = library.with_suffix(".c")
     code.write_text(source, "utf-8")
     command = ["gcc", "-O1", "-w", "-shared", "-fPIC", f"-Wl,-soname,{library.name}"]
-    done = subprocess.run(
-        [*command, "-o", str(library), str(code)], check=False, capture_output=True, text=True
-    )
+    done = run([*command, "-o", str(library), str(code)])
     code.unlink()
     if done.returncode:
-        raise MissingDependencyError(
-            f"The stand-ins for OpenMPI can't be compiled: {done.stderr.strip()[-300:]}",
-            hint="On Debian and Ubuntu: apt install gcc libc6-dev.",
+        raise failure(
+            done,
+            "The stand-ins for OpenMPI can't be compiled",
+            "On Debian and Ubuntu: apt install gcc libc6-dev.",
         )
