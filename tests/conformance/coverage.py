@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from browser.on_webgpu import COMPUTED, NO_KERNEL, OTHER_NUMBERS, SEEN, SEEN_WITH
 from conformance.cases import FAMILIES
 from conformance.layers_without_rows import REASONS
 from kexport.api.catalogue import Catalogue, catalogue
@@ -101,6 +102,7 @@ def page() -> str:
         "",
         *table(sorted(subjects - {*known.layers}), models, "architecture"),
         "",
+        *_in_the_browser(),
         *_rest(known, {*known.layers} - subjects),
         *_refused(known),
     ]
@@ -124,6 +126,31 @@ def _head(shown: list[Shown], layers: list[str]) -> list[str]:
         "",
         f"## {len(layers)} layers",
     ]
+
+
+def _in_the_browser() -> list[str]:
+    """A row a family: what a bundle's page computes on which accelerator."""
+    lines = [
+        "## In the browser",
+        "",
+        "Web bundles hold TF Lite's file, and are run in Chromium on WebAssembly in float32, each model of the conformance table in one of its files, to 1e-5",
+        "of an output's range (`tests/browser/test_conformance_in_browser.py`). Their page takes WebGPU where the golden sample comes out right there, to 1e-3;",
+        "where the engine has no kernel for one of the ops, or other numbers come out, it takes the CPU and says why",
+        f"(`tests/browser/test_conformance_on_webgpu.py`). Seen with {SEEN_WITH}; ? was not looked at:",
+        "",
+        "| family | models on WebAssembly | cases on WebGPU | on the CPU: no kernel | on the CPU: other numbers |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for family, rows in FAMILIES.items():
+        cases = [case for case in rows if case.id not in REFUSED["web"]]
+        if not cases:
+            continue
+        seen = Counter(SEEN[case.id] for case in cases if case.id in SEEN)
+        numbers = [seen[kind] or "" for kind in (COMPUTED, NO_KERNEL, OTHER_NUMBERS)] if seen else ["?"] * 3
+        lines.append(
+            f"| {family} | {sum(len(case.only) for case in cases)} | {' | '.join(map(str, numbers))} |"
+        )
+    return [*lines, ""]
 
 
 def _rest(known: Catalogue, others: set[str]) -> list[str]:
