@@ -72,7 +72,7 @@ def _check_row(row: Row, target: str, tmp_path: Path, chosen: Mapping[str, Any])
             np.testing.assert_array_equal(as_bytes(outputs[name]), as_bytes(reference))
             continue
         dtype = "bfloat16" if reference.dtype.str == "|V2" else reference.dtype.name
-        assert ports[name].type.dtype == border_dtype(target, dtype)
+        assert ports[name].type.dtype == border_dtype(target, dtype, chosen)
         wanted = held(widened(reference), ports[name])
         assert_close(outputs[name], wanted, exported.tolerance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from conformance.cases import text
@@ -47,8 +48,11 @@ def exact_options(target: str) -> dict[str, Any]:
     return {option.name: EXACT.get(option.name, option.default) for option in plugins.target(target).options}
 
 
-def border_dtype(target: str, dtype: str) -> str:
-    """What an output of that dtype is in an artifact: itself, but in Core ML, which has three."""
-    if target != "coreml" or dtype in ("float16", "float32", "int32"):
+def border_dtype(target: str, dtype: str, chosen: Mapping[str, Any]) -> str:
+    """What an output of that dtype is in an artifact with options that are ``chosen``: itself, but in Core ML, which has three, and two
+    before iOS16."""
+    if target != "coreml" or dtype in ("float32", "int32"):
         return dtype
-    return "float32" if dtype in ("float64", "bfloat16") else "int32"
+    if dtype == "float16" and chosen.get("deployment_target") != "iOS15":
+        return dtype
+    return "float32" if dtype in ("float16", "float64", "bfloat16") else "int32"
