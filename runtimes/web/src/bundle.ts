@@ -76,10 +76,21 @@ async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStr
   return whole.pipeThrough(new DecompressionStream(format) as ReadableWritablePair<Uint8Array, Uint8Array>);
 }
 
-/** Compile WebAssembly from a stream, while it comes in. */
-export async function compiled(stream: ReadableStream<Uint8Array>): Promise<WebAssembly.Module> {
+/** Compile WebAssembly from a stream, while it comes in.
+ *
+ * @throws BundleError where the file holds none, or the page's policy allows none.
+ */
+export async function compiled(file: BundleFile, stream: ReadableStream<Uint8Array>): Promise<WebAssembly.Module> {
   const headers = { "Content-Type": "application/wasm" };
-  return WebAssembly.compileStreaming(new Response((await unpacked(stream)) as unknown as BodyInit, { headers }));
+  try {
+    return await WebAssembly.compileStreaming(new Response((await unpacked(stream)) as unknown as BodyInit, { headers }));
+  } catch (error) {
+    const refused = /Content.Security.Policy|unsafe-eval|blocked by CSP/i.test(messageOf(error));
+    throw new BundleError(
+      `${file.file} can't be compiled: ${messageOf(error).replace(/\.$/, "")}.`,
+      refused ? "The page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'." : "Is it the file that was exported? Copy the bundle again, and reload without the cache.",
+    );
+  }
 }
 
 /** The bytes, once they are those of the export. */
@@ -142,7 +153,7 @@ export class UrlBundle implements Bundle {
   private async module(file: BundleFile, progress?: OnProgress): Promise<WebAssembly.Module> {
     const response = await fetched(this.resolved(file.file));
     if (response.headers.get("Content-Encoding") === null || response.headers.get("Content-Type") !== "application/wasm") {
-      return compiled(streamOf(file, response, progress));
+      return compiled(file, streamOf(file, response, progress));
     }
     // The browser unpacks it, and keeps what it compiled for the next visit, which it does with its own responses alone.
     progress?.({ file: file.file, loaded: 0, total: file.bytes });

@@ -113,7 +113,12 @@ export function parseDescription(text: string, where: string): Description {
   if (description?.format !== 1) {
     throw new BundleError(`This kexport-web reads bundles of format 1. ${where} has format ${String(description?.format)}.`);
   }
-  for (const port of [...description.inputs, ...description.outputs]) {
+  const { inputs, outputs, layers, model, script, engine } = description;
+  const whole = [inputs, outputs, layers].every(Array.isArray) && model?.sha256 && script?.file && engine?.builds;
+  if (!whole) {
+    throw new BundleError(`${where} is not whole.`, "Copy the bundle again.");
+  }
+  for (const port of [...inputs, ...outputs]) {
     if (!isDType(port.dtype) || !port.shape.every((size) => Number.isInteger(size) && size >= 0)) {
       throw new BundleError(`${where}: ${port.name} has a type that is not known here: ${port.dtype}(${port.shape.join(", ")}).`);
     }

@@ -31,7 +31,7 @@ export class InlineBundle implements Bundle {
       build,
       identity: identityOf(found),
       script: "",
-      module: async () => compiled(new Blob([this.read(found.wasm.file) as BlobPart]).stream()),
+      module: async () => compiled(found.wasm, new Blob([this.read(found.wasm.file) as BlobPart]).stream()),
     };
   }
 

@@ -3,7 +3,7 @@
 import { type Chunks, type InputArray, type Tensor, chunked, joined } from "./arrays";
 import { type Bundle, type OnProgress, UrlBundle, packedWasm } from "./bundle";
 import { type BuildName, type Description, type Layer, type Port, type Preprocessing, type Vocabulary, sizeOf } from "./description";
-import { hasThreads, hasWebGpu } from "./engine/features";
+import { hasThreads, hasWebGpu, refuseWorkers } from "./engine/features";
 import type { Accelerator } from "./engine/session";
 import { AcceleratorError, BundleError, InputError, messageOf } from "./errors";
 import { type Check, type Sample, check, readExamples, readSample, requireRight } from "./golden";
@@ -434,6 +434,7 @@ async function runnerOf(bundle: Bundle, options: LoadOptions): Promise<Runner> {
       return await RemoteRunner.started(script, bundle.address, await bundle.description());
     } catch {
       // A policy that allows no workers (worker-src 'none'): the page computes by itself.
+      refuseWorkers();
     }
   }
   return new LocalRunner(bundle);

@@ -30,7 +30,7 @@ export class FolderBundle implements Bundle {
       identity: identityOf(found),
       script: await this.path(found.script.file),
       scriptText: async () => new TextDecoder().decode(await this.read(found.script.file)),
-      module: async () => compiled(new Blob([(await this.read(found.wasm.file)) as BlobPart]).stream()),
+      module: async () => compiled(found.wasm, new Blob([(await this.read(found.wasm.file)) as BlobPart]).stream()),
     };
   }
 

@@ -120,6 +120,58 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     expect(await page.locator("#output, .ranking, canvas").count()).toBe(0);
   });
 
+  test.each([
+    [/^model\.json/, false, /model\.json can't be fetched: the server answers 404/],
+    [/^model-/, true, /model-\w+\.tflite is not the file that was exported/],
+    [/^litert-\w+-\w+\.js/, false, /engine's script .*litert-\w+-\w+\.js can't be loaded .* Is the whole bundle there/],
+    [/^litert-.*wasm/, true, /litert-.*wasm\.\w+ can't be compiled.* Is it the file that was exported/],
+  ])("a server without %s (a page in its place: %s) is told of", async (file, html, message) => {
+    site = await serve(bundle("digits"), ISOLATED, { file, html });
+    await open(site.url);
+    expect(await status()).toBe("failed");
+    expect(await page.textContent("#badge")).toMatch(message);
+  });
+
+  test.each([/^kexport-web/, /^page-.*js/])("without the script %s the page says what is missing", async (file) => {
+    site = await serve(bundle("digits"), {}, { file });
+    context = await browser.newContext();
+    page = await context.newPage();
+    await page.goto(site.url);
+    expect(await page.textContent("#loading")).toMatch(/has not run kexport-web-\w+\.js or page-\w+\.js: is the whole bundle on the server/);
+  });
+
+  test("where no workers are allowed, the page computes by itself", async () => {
+    site = await serve(bundle("digits"), { ...ISOLATED, "Content-Security-Policy": "default-src 'self' data:; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'" });
+    await open(site.url);
+    expect(await status()).toBe("right");
+    expect(await page.evaluate(() => model.engine)).toMatchObject({ build: "simd", threads: 1 });
+  });
+
+  test("a policy that allows no WebAssembly is told of", async () => {
+    site = await serve(bundle("digits"), { "Content-Security-Policy": "default-src 'self' data:" });
+    await open(site.url);
+    expect(await page.textContent("#badge")).toContain("needs script-src 'wasm-unsafe-eval'");
+  });
+
+  test("every golden sample can be shown, and is held against the reference", async () => {
+    site = await serve(bundle("digits"), ISOLATED);
+    await open(site.url);
+    await page.waitForSelector(".ranking li");
+    const count = await page.evaluate(() => model.exampleCount);
+    expect(count).toBe(4);
+    expect(await page.locator(".samples button").count()).toBe(count);
+    const seen = (): Promise<string> => page.locator("canvas.preview").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    const first = await seen();
+    expect(site.asked.some((path) => path.includes("examples-"))).toBe(false);
+    await page.click("#sample-3");
+    await page.waitForFunction(() => /Comes out as in Keras/.test(document.querySelector("#agreement")?.textContent ?? ""));
+    expect(await seen()).not.toBe(first);
+    expect(await page.getAttribute("#sample-3", "aria-pressed")).toBe("true");
+    await page.click("text=Clear the drawing");
+    expect(await page.getAttribute("#sample-3", "aria-pressed")).toBe("false");
+    expect(await page.textContent("#agreement")).toBe("");
+  });
+
   test("what the GPU can't compute falls back, and says so", async () => {
     site = await serve(bundle("lstm"), ISOLATED);
     await open(site.url);

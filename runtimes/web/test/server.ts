@@ -19,14 +19,19 @@ export interface Site {
   close(): void;
 }
 
-/** Serve a folder beneath `/some/path/`. */
-export async function serve(folder: string, headers: Record<string, string> = {}): Promise<Site> {
+/** Serve a folder beneath `/some/path/`; a file that `lost` matches is not there, and a single-page server answers with a page (`html`) in
+ * place of it. */
+export async function serve(folder: string, headers: Record<string, string> = {}, lost?: { file: RegExp; html?: boolean }): Promise<Site> {
   const prefix = "/some/path/";
   const asked: string[] = [];
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://x").pathname;
     asked.push(path);
     const file = path === prefix ? "index.html" : path.slice(prefix.length);
+    if (lost?.file.test(file)) {
+      response.writeHead(lost.html ? 200 : 404, { "Content-Type": "text/html" }).end("<!doctype html><title>Not found</title>");
+      return;
+    }
     readFile(path.startsWith(prefix) && !file.includes("..") ? join(folder, file) : "").then(
       (body) => response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", ...headers }).end(body),
       () => response.writeHead(404).end(),

@@ -17,9 +17,16 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
 }
 
+let workersRefused = false;
+
+/** The page's policy allows no workers, which threads are made of, too. */
+export function refuseWorkers(): void {
+  workersRefused = true;
+}
+
 /** Whether memory can be shared with workers: the page was served with COOP and COEP headers. */
 export function hasThreads(): boolean {
-  return globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function" && hasRelaxedSimd();
+  return !workersRefused && globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function" && hasRelaxedSimd();
 }
 
 export function hasWebGpu(): boolean {

@@ -77,7 +77,7 @@ async function factoryOf(source: EngineSource): Promise<Factory> {
   } else if (!source.script) {
     scope.ModuleFactory ??= inPageFactory;
   } else if (typeof scope.importScripts === "function") {
-    scope.importScripts(source.script);
+    inWorker(scope.importScripts, source.script);
   } else {
     await inPage(source.script);
   }
@@ -92,14 +92,26 @@ async function factoryOf(source: EngineSource): Promise<Factory> {
   return factory;
 }
 
+function inWorker(load: (url: string) => void, url: string): void {
+  try {
+    load.call(globalThis, url);
+  } catch (error) {
+    throw unloadable(url, messageOf(error));
+  }
+}
+
 function inPage(url: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = url;
     script.onload = () => resolve();
-    script.onerror = () => reject(new BundleError(`The engine's script ${url} can't be loaded.`));
+    script.onerror = () => reject(unloadable(url, "the browser does not say why"));
     document.head.append(script);
   });
+}
+
+function unloadable(url: string, why: string): BundleError {
+  return new BundleError(`The engine's script ${url} can't be loaded (${why}).`, "Is the whole bundle there, and does the server send JavaScript as text/javascript?");
 }
 
 /** In Node: the script expects CommonJS's names, and `self`. */
