@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from end_to_end.make_text_models import BAD, GOOD, PLAIN
 from kexport.cli.main import run
+from kexport.reference.golden import load_golden
+from kexport.reference.worker import RECORDER
 from kexport_runtimes.onnxruntime import RUNTIME as ONNX_RUNTIME
 from kexport_runtimes.tensorflow import RUNTIME as TENSORFLOW
 from support.making import made
@@ -91,3 +96,18 @@ def test_targets_of_numbers_name_the_words(
     assert "Layer 'words' computes with text (its vocabulary has" in said
     assert "layer = model.get_layer('words'); ids = layer(texts)" in said
     assert not (tmp_path / "none").exists()
+
+
+def test_the_standalone_recorder_makes_texts_up(exported: Exported, tmp_path: Path) -> None:
+    golden = tmp_path / "golden.npz"
+    command = [sys.executable, "-W", "ignore", str(RECORDER), str(exported.model), "--out", str(golden)]
+    subprocess.run(command, check=True, capture_output=True)
+    found = load_golden(golden)
+    texts = found.inputs["review"]
+    assert texts.shape == (8, 1)
+    assert "" in texts
+    drawn = {word.strip("(!").lower() for text in texts.reshape(-1) for word in text.split()}
+    assert len(drawn & {*GOOD, *BAD, *PLAIN}) > 8
+    assert drawn - {*GOOD, *BAD, *PLAIN}
+    outputs = TENSORFLOW.run(exported.folder / "saved_model" / "1", {"review": texts})
+    np.testing.assert_allclose(outputs["opinion"], found.outputs["opinion"], atol=1e-5)
