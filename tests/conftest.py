@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 from support.making import CACHE
+
+# No test fails for a busy machine: by default an example that takes longer than 0.2 s is a failure.
+settings.register_profile("any_machine", parent=settings(), deadline=None)
+settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:

@@ -49,7 +49,7 @@ def windows_of(x: Any, window: tuple[int, int], strides: tuple[int, int], pads: 
 PADS = st.sampled_from(["same", ((0, 0), (0, 0)), ((1, 2), (0, 1)), ((2, 0), (1, 1))])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     spatial=st.tuples(st.integers(3, 9), st.integers(3, 9)),
     window=st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -76,7 +76,7 @@ def test_pools(spatial: Any, window: Any, strides: Any, padding: Any, include: b
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     spatial=st.tuples(st.integers(3, 9), st.integers(3, 9)),
     window=st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -97,7 +97,7 @@ def test_convolutions(spatial: Any, window: Any, strides: Any, padding: Any) -> 
         np.testing.assert_allclose(depthwise[:, row, column], each.reshape(2, 12), rtol=1e-4, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     length=st.integers(1, 7), window=st.integers(1, 4), stride=st.integers(1, 4), dilation=st.integers(1, 3),
     crops=st.sampled_from([(0, 0), (0, -2), (-1, -1)]),

@@ -286,7 +286,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_configs_end_in_a_kexport_error_or_load(tmp_path: Path, data: st.DataObject) -> None:
     base = copy.deepcopy(data.draw(st.sampled_from([CONFIG, FUNCTIONAL, *_KERAS3])))
@@ -342,7 +342,7 @@ _KERAS3: list[dict[str, Any]] = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6),
     keras=st.booleans(),

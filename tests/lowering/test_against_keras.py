@@ -111,7 +111,7 @@ slope = st.sampled_from([0.0, 0.1, 0.5])
 limit = st.sampled_from([None, 0.8, 6.0])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(slope, limit, st.sampled_from([0.0, 0.4]))
 def test_relu_with_any_arguments(negative_slope, max_value, threshold):
     check(
@@ -120,7 +120,7 @@ def test_relu_with_any_arguments(negative_slope, max_value, threshold):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.data())
 def test_layer_normalization_over_any_axes(shape, data):
     axes = data.draw(st.lists(st.integers(1, len(shape)), min_size=1, unique=True))
@@ -136,7 +136,7 @@ def test_layer_normalization_over_any_axes(shape, data):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 3), st.integers(1, 3), st.booleans(), st.data())
 def test_dot_over_any_axes(rank_a, rank_b, normalize, data):
     axes = data.draw(st.integers(1, rank_a)), data.draw(st.integers(1, rank_b))
@@ -146,7 +146,7 @@ def test_dot_over_any_axes(rank_a, rank_b, normalize, data):
     check(lambda layers: layers.Dot(axes=axes, normalize=normalize), tuple(a), tuple(b))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(["Add", "Multiply", "Average", "Maximum", "Minimum"]), st.data())
 def test_merges_of_shapes_that_broadcast(name, data):
     whole = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
@@ -161,7 +161,7 @@ def test_merges_of_shapes_that_broadcast(name, data):
     check(lambda layers: getattr(layers, name)(), *shapes, samples=5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.data())
 def test_prelu_and_batch_normalization_on_any_axis(shape, data):
     axis = data.draw(st.integers(1, len(shape)))

@@ -86,7 +86,7 @@ def test_layer(case: tuple[str, tuple[int, ...], dict[str, Any]], dynamic: bool)
 per_axis = st.integers(1, 4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rank=st.integers(1, 3),
     data=st.data(),
@@ -117,7 +117,7 @@ def test_any_convolution(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     window=per_axis,

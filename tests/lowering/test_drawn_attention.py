@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lowering.live_model import check
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 small = st.integers(1, 5)
 maybe = st.booleans()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lowering.live_model import check
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 length = st.integers(1, 5)
 layout = st.sampled_from(["channels_last", "channels_first"])
 kinds = st.sampled_from(["float32", "float32", "int32", "float16"])

@@ -13,7 +13,7 @@ from lowering.live_model import on_targets
 from lowering.one_layer import expected, lower_alone, sample
 from support.comparing import assert_close
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 rank = st.integers(1, 3)
 window = st.integers(1, 4)
 layout = st.sampled_from(["channels_last", "channels_first"])

@@ -43,7 +43,7 @@ def test_window(rank: int, kind: str, data_format: str, arguments: dict[str, Any
     check(f"{kind}Pooling{rank}D", shape, symbolic=(0, 2), data_format=data_format, **arguments)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rank=st.integers(1, 3),
     data=st.data(),
@@ -90,7 +90,7 @@ def test_adaptive(kind: str, shape: tuple[int, ...], size: Any, data_format: str
     check(name, placed(shape, data_format), output_size=size, data_format=data_format)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(length=st.integers(2, 40), size=st.integers(1, 40))
 def test_adaptive_windows_cover_everything_in_order(length: int, size: int) -> None:
     windows = adaptive_windows(length, size)

@@ -53,7 +53,7 @@ def computed_by(build: Any, shapes: list[tuple[int, ...]], seed: int) -> None:
         assert_close(result, meant)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["SimpleRNN", "LSTM", "GRU"]),
     arguments,
@@ -88,7 +88,7 @@ def test_layers(
     computed_by(build, [(time, 3), *[(given["units"],)] * count], seed)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(["SimpleRNNCell", "LSTMCell", "GRUCell"]), min_size=2, max_size=3
@@ -107,7 +107,7 @@ def test_stacks_of_cells(names: list[str], backwards: bool, sequences: bool, mas
     computed_by(build, [(4, 3)], seed)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["SimpleRNN", "LSTM", "GRU"]),
     st.sampled_from(["SimpleRNN", "LSTM", "GRU"]),

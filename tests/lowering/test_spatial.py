@@ -146,7 +146,7 @@ def test_resizing(size: tuple[int, int], interpolation: str, data_format: str, a
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lengths=st.tuples(*[st.integers(1, 30)] * 4),
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos3"]),

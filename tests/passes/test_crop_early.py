@@ -109,7 +109,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_numbers_stay(dynamic: bool, data: st.DataObject) -> None:
     net = Net(BATCH, LENGTH if dynamic else 48, 4)

@@ -19,7 +19,7 @@ from support.recurrent import Drawn, drawn
 EXAMPLE = Drawn("lstm", 2, 5, 3, 4, ("tanh", "sigmoid"), True, False, False, False, False, False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(drawn, st.booleans())
 def test_a_loop_means_the_same(row: Drawn, open_lengths: bool) -> None:
     lengths: Any = (symbol("batch"), symbol("time")) if open_lengths else ()

@@ -71,7 +71,7 @@ def assert_same_numbers(graph: Graph, arrays: list[Array], passes: Sequence[Pass
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(case=graphs())
 def test_numbers_stay(name: str, case: tuple[Graph, list[Array]]) -> None:
     graph, arrays = case
@@ -79,7 +79,7 @@ def test_numbers_stay(name: str, case: tuple[Graph, list[Array]]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PIPELINES.keys() - {"lift_1d_of_both_formats"}))
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(case=graphs())
 def test_a_second_run_changes_nothing(name: str, case: tuple[Graph, list[Array]]) -> None:
     graph, _ = case

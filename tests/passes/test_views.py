@@ -28,7 +28,7 @@ def views_of(draw: st.DrawFn, shape: tuple[int, ...]) -> View:
 shapes = st.lists(st.sampled_from(LENGTHS), min_size=1, max_size=4).map(tuple)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.data())
 def test_views_compose_and_invert(data: st.DataObject) -> None:
     shape = data.draw(shapes)
@@ -42,7 +42,7 @@ def test_views_compose_and_invert(data: st.DataObject) -> None:
     assert first.then(first.inverse()).is_noop(shape)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.data())
 def test_the_steps_make_what_is_seen(data: st.DataObject) -> None:
     shape = data.draw(shapes)
@@ -62,7 +62,7 @@ def test_the_steps_make_what_is_seen(data: st.DataObject) -> None:
         assert view_of(node) is not None
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.data())
 def test_a_feature_order_restores_constants(data: st.DataObject) -> None:
     segments = []

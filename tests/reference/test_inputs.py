@@ -132,7 +132,7 @@ def test_arithmetic_before_the_table_shifts_the_range() -> None:
     assert (drawn.min(), drawn.max()) == (2, 5)  # 2 * x - 3 is within 0..8
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.integers(1, 40), offset=st.integers(-20, 20), scale=st.sampled_from([-3, -1, 1, 2, 5]))
 def test_every_derived_index_has_a_row(rows: int, offset: int, scale: int) -> None:
     graph = embedding("int32", rows, offset, scale)
@@ -213,7 +213,7 @@ def test_the_least_length_is_exact() -> None:
     assert 10_011 < drawn.shape[1] < 10_030
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(window=st.integers(1, 300), crop=st.integers(0, 2000))
 def test_golden_inputs_always_run(window: int, crop: int) -> None:
     graph = conv_graph(window, crop=crop)

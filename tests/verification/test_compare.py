@@ -15,7 +15,7 @@ from kexport.verification.compare import argmax_agreement, compare, least_cosine
 FLOATS = hnp.arrays(np.float32, (3, 5), elements=st.floats(-(2.0**60), 2.0**60, width=32))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FLOATS)
 def test_an_output_is_itself(array: np.ndarray) -> None:
     row = compare("y", array, array.copy(), tolerance=0.0)
@@ -25,7 +25,7 @@ def test_an_output_is_itself(array: np.ndarray) -> None:
     assert row.argmax_agreement == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FLOATS, st.integers(0, 14), st.floats(1e-4, 10))
 def test_one_element_off_by_more_than_the_tolerance_fails(
     array: np.ndarray, where: int, error: float
@@ -40,7 +40,7 @@ def test_one_element_off_by_more_than_the_tolerance_fails(
     assert compare("y", reference, computed, tolerance=2.001 * error).passed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FLOATS, st.integers(-40, 40))
 def test_relative_errors_do_not_depend_on_the_unit(array: np.ndarray, power: int) -> None:
     reference = array.astype(np.float64)

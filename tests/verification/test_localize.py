@@ -155,7 +155,7 @@ def test_without_recorded_layers_the_output_is_named() -> None:
     assert drift.layer in ("head", "join")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["stem", "block/a", "block/b", "head"]),
     st.integers(0, 3),

@@ -232,7 +232,7 @@ def test_a_neural_network_is_named(tmp_path: Path) -> None:
 GOOD = model_of(mil.block([mil.constant("w", W), add("w")], ["y"]))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_models_are_refused_or_computed(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed, cut off or put in anywhere: an error of the runtime's own, or numbers."""

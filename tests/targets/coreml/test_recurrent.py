@@ -37,7 +37,7 @@ def check(
     return artifact.details["ops"]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(drawn)
 def test_drawn_layers(case: Drawn) -> None:
     for is_open in (False, True):

@@ -54,7 +54,7 @@ def test_others_are_loops(activations: tuple[str, str], tmp_path: Path) -> None:
     assert "Scan" in operators(replace(PLAIN, activations=activations), tmp_path)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn)
 def test_any_arguments(case: Drawn) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -49,7 +49,7 @@ def compare(model: Model, row: Drawn, inputs: dict[str, Any], tolerance: float =
         assert_close(array, wanted[int(name[1:])], tolerance)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn, st.booleans(), st.sampled_from([1, 3, 11]), st.sampled_from([0, 1, 2]))
 def test_any_arguments(row: Drawn, fused: bool, times: int, open_lengths: int) -> None:
     import tempfile

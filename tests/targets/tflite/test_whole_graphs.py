@@ -14,7 +14,7 @@ from targets.tflite.running import outputs_of
 TOLERANCE = 2e-5
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, derandomize=True, database=None)
 @given(graphs())
 def test_random_graphs(case):
     graph, (x,) = case

@@ -18,7 +18,7 @@ ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 
 
 def examples(count: int) -> Any:
-    return settings(max_examples=count, deadline=None, derandomize=True, database=None)
+    return settings(max_examples=count, derandomize=True, database=None)
 
 
 class Image:
