@@ -14,5 +14,8 @@ settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:
-    """Tests see no frameworks that the user set up, but those that they ask `support.real_backends` for."""
+    """Tests see no frameworks that the user set up, but those that they ask `support.real_backends` for; and the TensorFlow that they
+    take for the truth computes on any processor what its own kernels don't: dilated transposed convolutions, channels_first images."""
     os.environ["KEXPORT_BACKENDS"] = str(CACHE / "no_backends")
+    # On by itself on processors with instructions for neural networks alone.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
