@@ -90,6 +90,8 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
   test("a page that was loaded once works offline", async () => {
     site = await serve(bundle("digits"), ISOLATED);
     await open(site.url);
+    // Files may be cached a moment before the worker answers for the page.
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
     await page.waitForFunction(async () => {
       const links = [...document.querySelectorAll<HTMLElement>("script[src], link[rel=stylesheet]")].map((one) => one.getAttribute("src") ?? one.getAttribute("href") ?? "");
       const wanted = ["", "model.json", ...model.files, ...links].map((file) => new URL(file, location.href).href);
