@@ -96,8 +96,9 @@ def _with_own_tests(
         if asked:
             raise MissingDependencyError(f"The tests of the {row.target} artifact can't run here: {missing}")
         return row
-    details, target = entry["details"], plugins.target(row.target)
-    if not asked and not target.wrote_own_tests(folder / row.target, details):  # type: ignore[attr-defined]
+    target: Any = plugins.target(row.target)
+    details = entry["details"]
+    if not asked and not target.wrote_own_tests(folder / row.target, details):
         return replace(row, note=_NOT_OURS)
     notify(f"Running the tests of {row.target}")
     try:
