@@ -21,7 +21,7 @@ export CUDA_VISIBLE_DEVICES := -1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export JAX_PLATFORMS := cpu
 
-.PHONY: setup browser demo demos backends r test test-all lint docs-coverage bench clean
+.PHONY: setup browser demo demos backends r test test-all lint docs-coverage engine-core bench clean
 
 setup: $(STAMP) $(WEB_BUILT)
 
@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 # The runtime of web bundles. Without Node all the rest works, and the web target says what it lacks (exit code 7).
-$(WEB_BUILT): $(WEB_PACKAGES) $(shell find $(WEB)/src $(WEB)/build.mjs -type f)
+$(WEB_BUILT): $(WEB_PACKAGES) $(shell find $(WEB)/src $(WEB)/engine $(WEB)/build.mjs -type f)
 	@if $(NODE_20); then node $(WEB)/build.mjs; else \
 		echo "The web target is left out: it needs Node 20 or later with npm (on Debian 13: apt install nodejs npm)." >&2; fi
 
@@ -82,6 +82,14 @@ lint: setup
 # Writes docs/coverage.md anew from the tables that the tests run.
 docs-coverage: setup
 	PYTHONPATH=tests $(BIN)/python -m conformance.coverage
+
+# Finds anew which functions of the web engine the conformance table's models call: after a new version of the engine.
+engine-core: $(STAMP) $(WEB_PACKAGES)
+	node $(WEB)/engine/choose.mjs
+	node $(WEB)/build.mjs
+	node $(WEB)/build.mjs --package
+	PYTHONPATH=tests $(BIN)/python -W ignore -m conformance.engine_core
+	node $(WEB)/build.mjs
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -1,8 +1,8 @@
 """kexport-web beside other engines, in one page of a browser: ``python benchmarks/web.py [--models A,B] [--rounds N] [--visits N]``.
 
 All engines compute the same weights on the page's own thread, on one thread, and take turns: a ratio is the median over rounds of ours by
-the peer's in the same round (once of the bundle as it comes, once of the float32 one), below 1 in kexport's favour. Before its time counts, an engine's output has to equal that of our float32
-bundle to 1e-3 of its range. Time to the first prediction is of a browser that has just started, from a server on this machine: no network,
+the peer's in the same round (once of the bundle as it comes, in another page of the float32 one), below 1 in kexport's favour. Before its
+time counts, an engine's output has to equal that of our float32 bundle to 1e-3 of its range. Time to the first prediction is of a browser that has just started, from a server on this machine: no network,
 but decoding, compiling, our check of the golden sample, and the first run. Bytes are of what that visit fetched. WebGL is computed
 in software unless ``KEXPORT_BROWSER_GPU`` is set.
 """
@@ -30,11 +30,12 @@ from web_browser import PAGES, MeasuringBrowser
 
 HERE = CACHE / "web"
 OURS, EXACT, DIGITS = "kexport-web", "kexport-web-float32", "digits"
+BUNDLES = (OURS, EXACT)
 #: Input shape with its batch, and the range of the sample's numbers.
 MODELS = {"MobileNetV2": ((1, 224, 224, 3), (-1, 1)), DIGITS: ((1, 8, 8, 1), (0, 1))}
 TOLERANCE = 1e-3
 #: What an engine loads whatever the model is; the rest is the model's.
-RUNTIME = re.compile(r"\.(js|mjs|wasm|wasm\.gz)$")
+RUNTIME = re.compile(r"\.(js|mjs|wasm|wasm\.gz|wasm\.br)$")
 
 
 def problem(found: dict[str, Any], reference: np.ndarray) -> str | None:
@@ -86,13 +87,25 @@ def bench_model(name: str, rounds: int, visits: int) -> dict[str, Any]:
     engines = [engine for engine in web_files.FOLDERS if engine not in failed]
     with MeasuringBrowser(folders) as browser:
         version = browser.version
-        told = [options(browser, engine, shape) for engine in engines]
         sample = browser.address("model", "sample.bin")
-        found = browser.ask("latency", engines=told, sample=sample, rounds=rounds)
-    reference = np.asarray(found[EXACT]["output"], np.float64).ravel()
-    failed |= {engine: why for engine in engines if (why := problem(found[engine], reference))}
-    rows = {engine: {"times": found[engine]["times"], "error": found[engine]["error"], "first": []}
-            for engine in engines if engine not in failed}  # fmt: skip
+        # One of our bundles a page: they share an engine there, and the one that is loaded second is the quicker one, whichever it is.
+        beside = {}
+        for bundle in BUNDLES:
+            told = [options(browser, engine, shape) for engine in [bundle, *peers(engines)]]
+            beside[bundle] = browser.ask("latency", engines=told, sample=sample, rounds=rounds)
+    reference = np.asarray(beside[EXACT][EXACT]["output"], np.float64).ravel()
+    rows: dict[str, dict[str, Any]] = {}
+    for engine in engines:
+        found = {bundle: page[engine] for bundle, page in beside.items() if engine in page}
+        problems = list(filter(None, (problem(one, reference) for one in found.values())))
+        if problems:
+            failed[engine] = problems[0]
+            continue
+        rows[engine] = {
+            "times": {bundle: one["times"] for bundle, one in found.items()},
+            "error": max(one["error"] for one in found.values()),
+            "first": [],
+        }
     for _ in range(visits):
         for engine, row in rows.items():
             with MeasuringBrowser(folders) as browser:
@@ -111,11 +124,23 @@ def ratio(ours: list[float], peers: list[float]) -> float:
     return median(a / b for a, b in zip(ours, peers, strict=True))
 
 
+def peers(engines: list[str]) -> list[str]:
+    """The engines that are not ours."""
+    return [engine for engine in engines if engine not in BUNDLES]
+
+
+def beside_bundle(result: dict[str, Any], bundle: str, engine: str) -> str:
+    """The ratio of a bundle's times to an engine's in the same page, as it is printed."""
+    theirs = result["engines"][engine]["times"].get(bundle)
+    return f"{ratio(result['engines'][bundle]['times'][bundle], theirs):>11.3f}" if theirs else f"{'-':>11}"
+
+
 def print_rows(results: list[dict[str, Any]]) -> None:
     """A line a model and engine."""
     head = (
         "ms",
-        "ratio",
+        "float16",
+        "float32",
         "error",
         "first ms",
         "ratio",
@@ -127,13 +152,12 @@ def print_rows(results: list[dict[str, Any]]) -> None:
     )
     print(("{:<13}{:<21}" + "{:>11}" * len(head)).format("model", "engine", *head))
     for result in results:
-        ours, exact = result["engines"][OURS], result["engines"][EXACT]
+        ours = result["engines"][OURS]
         for engine, row in result["engines"].items():
             runtime, model = row["bytes"]["runtime"], row["bytes"]["model"]
             print(
-                f"{result['model']:<13}{engine:<21}{median(row['times']):>11.3f}{ratio(ours['times'], row['times']):>11.3f}"
-                f"{ratio(exact['times'], row['times']):>11.3f}"
-                f"{row['error']:>11.1e}{median(row['first']):>11.0f}{ratio(ours['first'], row['first']):>11.2f}"
+                f"{result['model']:<13}{engine:<21}{median(next(iter(row['times'].values()))):>11.3f}"
+                f"{beside_bundle(result, OURS, engine)}{beside_bundle(result, EXACT, engine)}{row['error']:>11.1e}{median(row['first']):>11.0f}{ratio(ours['first'], row['first']):>11.2f}"
                 f"{runtime['gzip'] / 1e6:>11.3f}{runtime['brotli'] / 1e6:>11.3f}{model['gzip'] / 1e6:>11.3f}"
                 f"{model['brotli'] / 1e6:>11.3f}{runtime['gzip'] / (runtime['gzip'] + model['gzip']):>11.1%}"
             )

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
+import { coreOf, unpacked } from "./engine/core.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const STATIC = join(HERE, "../../targets/kexport_targets/web/static");
@@ -66,11 +67,16 @@ async function buildStatic() {
   put("index.html", readFileSync(join(HERE, "src/page/index.html")));
   const engine = JSON.parse(readFileSync(join(HERE, "node_modules/@litertjs/core/package.json"), "utf8"));
   const folder = join(HERE, "node_modules/@litertjs/core/wasm");
+  /** The builds that have a core, with the functions that are in it: `make engine-core` finds them. */
+  const cores = JSON.parse(readFileSync(join(HERE, "engine/core.json"), "utf8"));
   const builds = Object.entries(BUILDS).map(async ([build, name]) => {
     const wasm = readFileSync(join(folder, `${name}.wasm`));
     put(`litert-${build}.js`, readFileSync(join(folder, `${name}.js`)));
-    put(`litert-${build}.wasm.gz`, gzipSync(wasm, { level: 9 }));
-    put(`litert-${build}.wasm.br`, await brotliOnce(wasm));
+    const parts = { [`litert-${build}`]: wasm, ...(cores[build] && { [`litert-${build}-core`]: core(build, wasm, cores[build]) }) };
+    for (const [part, contents] of Object.entries(parts)) {
+      put(`${part}.wasm.gz`, gzipSync(contents, { level: 9 }));
+      put(`${part}.wasm.br`, await brotliOnce(contents));
+    }
   });
   await Promise.all(builds);
   put("LICENSE-litert.txt", notice(engine) + readFileSync(join(HERE, "../../LICENSE"), "utf8"));
@@ -85,6 +91,14 @@ async function buildStatic() {
   }
   renameSync(part, STATIC);
   rmSync(old, { recursive: true, force: true });
+}
+
+/** A build's core. */
+function core(build, wasm, { sha256, functions }) {
+  if (createHash("sha256").update(wasm).digest("hex") !== sha256) {
+    throw new Error(`engine/core.json is of another version of the engine's build ${build}: run \`make engine-core\`.`);
+  }
+  return coreOf(wasm, unpacked(functions));
 }
 
 /** Bytes as they are, and over the wire. What is packed already goes as it is, whatever the server does. */
@@ -118,7 +132,8 @@ async function brotliOnce(contents) {
 function notice(engine) {
   return [
     `The files litert-*.js, litert-*.wasm.gz and litert-*.wasm.br are those of LiteRT.js (${engine.name} ${engine.version} on npm),`,
-    "unchanged but for their names and for gzip and brotli. Copyright 2025 Google LLC and the LiteRT and TensorFlow authors.",
+    "but for their names, for gzip and brotli, and for the functions that are empty in litert-*-core.wasm.*. Copyright 2025 Google LLC and",
+    "the LiteRT and TensorFlow authors.",
     "LiteRT.js is under the Apache License, Version 2.0, which follows.",
     "",
     "",

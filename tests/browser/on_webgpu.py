@@ -12,7 +12,7 @@ _READ: Final[dict[str, Any]] = json.loads(_FILE.read_text("utf-8"))
 #: With what it was seen.
 SEEN_WITH: Final[str] = _READ["seen_with"]
 
-#: By case: :data:`COMPUTED`, :data:`NO_KERNEL` or :data:`OTHER_NUMBERS`. Cases that are not here were not looked at.
+#: By case: :data:`COMPUTED`, :data:`NO_KERNEL` or :data:`OTHER_NUMBERS`.
 SEEN: Final[dict[str, str]] = _READ["cases"]
 
 COMPUTED: Final = "computed"

@@ -1,6 +1,6 @@
 /** Where a bundle's files come from: a web server, this very page, or the file system of Node. */
 
-import { type BundleFile, type BuildName, type Description, type EngineBuild, parseDescription } from "./description";
+import { type BundleFile, type BuildName, type Description, type EngineBuild, type PackedWasm, type Part, parseDescription } from "./description";
 import type { EngineSource } from "./engine/load";
 import { BundleError, messageOf } from "./errors";
 import { sha256 } from "./sha256";
@@ -21,7 +21,7 @@ export interface Bundle {
    * @throws BundleError where it is another.
    */
   bytes(file: BundleFile, progress?: OnProgress): Promise<Uint8Array>;
-  engine(build: BuildName, progress?: OnProgress): Promise<EngineSource>;
+  engine(build: BuildName, part: Part, progress?: OnProgress): Promise<EngineSource>;
   /** The address of the script that a worker runs; null where it has none. */
   workerScript(): Promise<string | null>;
   /** What a worker opens the same bundle with. */
@@ -42,9 +42,15 @@ function hasBrotli(): boolean {
   return brotli;
 }
 
-/** Which of the forms of a build's WebAssembly is loaded here. */
-export function packedWasm(build: EngineBuild): BundleFile {
-  return build.brotli && hasBrotli() ? build.brotli : build.wasm;
+/** Which of the forms of a part of a build is loaded here. */
+export function packedWasm(build: EngineBuild, part: Part): BundleFile {
+  const { wasm, brotli } = partOf(build, part);
+  return brotli && hasBrotli() ? brotli : wasm;
+}
+
+/** A part of a build; a build without a core has the whole alone. */
+export function partOf(build: EngineBuild, part: Part): PackedWasm {
+  return (part === "core" && build.core) || build;
 }
 
 /** A stream of WebAssembly: unpacked, where it is packed (a server may have said so, and the browser unpacked it already). */
@@ -126,13 +132,13 @@ export class UrlBundle implements Bundle {
     return checked(file, new Uint8Array(await new Response(stream as unknown as BodyInit).arrayBuffer()));
   }
 
-  async engine(build: BuildName, progress?: OnProgress): Promise<EngineSource> {
+  async engine(build: BuildName, part: Part, progress?: OnProgress): Promise<EngineSource> {
     const found = buildOf(await this.description(), build);
     return {
       build,
-      identity: identityOf(found),
+      identity: identityOf(found, part),
       script: this.resolved(found.script.file),
-      module: () => this.module(packedWasm(found), progress),
+      module: () => this.module(packedWasm(found, part), progress),
     };
   }
 
@@ -214,6 +220,6 @@ export function buildOf(description: Description, build: BuildName): EngineBuild
 }
 
 /** What tells engines apart: their contents. */
-export function identityOf({ script, wasm }: EngineBuild): string {
-  return `${script.sha256} ${wasm.sha256}`;
+export function identityOf(build: EngineBuild, part: Part): string {
+  return `${build.script.sha256} ${partOf(build, part).wasm.sha256}`;
 }

@@ -33,12 +33,20 @@ export interface BundleFile {
   readonly sha256: string;
 }
 
-/** A build of the engine: its script, and its WebAssembly with gzip and with brotli, one of which is loaded. */
-export interface EngineBuild {
-  readonly script: BundleFile;
+/** WebAssembly with gzip and with brotli, one of which is loaded. */
+export interface PackedWasm {
   readonly wasm: BundleFile;
   readonly brotli?: BundleFile;
 }
+
+/** A build of the engine: its script, the whole of its WebAssembly, and its core. */
+export interface EngineBuild extends PackedWasm {
+  readonly script: BundleFile;
+  readonly core?: PackedWasm;
+}
+
+/** What is loaded of a build: `core` is a fifth of it, has what most models need on the CPU, and traps where it lacks something. */
+export type Part = "core" | "whole";
 
 /** The builds: for every browser; with relaxed SIMD; with threads as well. */
 export type BuildName = "compat" | "simd" | "threads";

@@ -1,7 +1,7 @@
 /** A bundle that is a page: its files lie in it as base64, its engine's script has run already. */
 
-import { type Bundle, buildOf, checked, compiled, identityOf } from "./bundle";
-import { type BundleFile, type BuildName, type Description, parseDescription } from "./description";
+import { type Bundle, buildOf, checked, compiled, identityOf, partOf } from "./bundle";
+import { type BundleFile, type BuildName, type Description, type Part, parseDescription } from "./description";
 import type { EngineSource } from "./engine/load";
 import { BundleError } from "./errors";
 
@@ -25,13 +25,16 @@ export class InlineBundle implements Bundle {
     return checked(file, this.read(file.file));
   }
 
-  async engine(build: BuildName): Promise<EngineSource> {
+  async engine(build: BuildName, part: Part): Promise<EngineSource> {
     const found = buildOf(await this.description(), build);
     return {
       build,
-      identity: identityOf(found),
+      identity: identityOf(found, part),
       script: "",
-      module: async () => compiled(found.wasm, new Blob([this.read(found.wasm.file) as BlobPart]).stream()),
+      module: async () => {
+        const { wasm } = partOf(found, part);
+        return compiled(wasm, new Blob([this.read(wasm.file) as BlobPart]).stream());
+      },
     };
   }
 

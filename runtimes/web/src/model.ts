@@ -2,7 +2,7 @@
 
 import { type Chunks, type InputArray, type Tensor, chunked, joined } from "./arrays";
 import { type Bundle, type OnProgress, UrlBundle, packedWasm } from "./bundle";
-import { type BuildName, type Description, type Layer, type Port, type Preprocessing, type Vocabulary, sizeOf } from "./description";
+import { type BuildName, type Description, type Layer, type Part, type Port, type Preprocessing, type Vocabulary, sizeOf } from "./description";
 import { hasThreads, hasWebGpu, refuseWorkers } from "./engine/features";
 import type { Accelerator } from "./engine/session";
 import { AcceleratorError, BundleError, InputError, messageOf } from "./errors";
@@ -69,7 +69,7 @@ export class KexportModel extends EventTarget {
 
   private last: Promise<unknown> = Promise.resolve();
   private disposed = false;
-  private state: { accelerator: Accelerator; check: Check; prepared: Prepared; checkMs: number; layersRight?: boolean } | undefined;
+  private state: { accelerator: Accelerator; check: Check; checkMs: number; layersRight?: boolean } | undefined;
   private sample: Sample | null = null;
   private predictMs = 0;
   private hasListeners = false;
@@ -181,21 +181,23 @@ export class KexportModel extends EventTarget {
   }
 
   get timings(): Timings {
-    const { prepared, checkMs } = this.ready;
-    return { download: prepared.downloadMs, compile: prepared.compileMs, check: checkMs, predict: this.predictMs };
+    const { checkMs } = this.ready;
+    const { downloadMs, compileMs } = this.prepared;
+    return { download: downloadMs, compile: compileMs, check: checkMs, predict: this.predictMs };
   }
 
-  /** The build of the engine, and how many threads compute. */
-  get engine(): { build: BuildName; threads: number; version: string } {
-    const { build, threads } = this.ready.prepared;
-    return { build, threads, version: `${this.description.engine.name} ${this.description.engine.version}` };
+  /** The build of the engine, what was loaded of it, and how many threads compute. */
+  get engine(): { build: BuildName; part: Part; threads: number; version: string } {
+    const { build, part, threads } = this.prepared;
+    return { build, part, threads, version: `${this.description.engine.name} ${this.description.engine.version}` };
   }
 
   /** The files of the bundle that were loaded, but for model.json. */
   get files(): string[] {
     const { model, script, golden, engine } = this.description;
-    const build = engine.builds[this.ready.prepared.build];
-    return [model, script, ...(golden ? [golden.file] : []), ...(build ? [build.script, packedWasm(build)] : [])].map(({ file }) => file);
+    const { build: name, part } = this.prepared;
+    const build = engine.builds[name];
+    return [model, script, ...(golden ? [golden.file] : []), ...(build ? [build.script, packedWasm(build, part)] : [])].map(({ file }) => file);
   }
 
   /** The accelerators that are worth trying here, the quickest first. */
@@ -325,10 +327,12 @@ export class KexportModel extends EventTarget {
   }
 
   private get ready() {
-    if (!this.state) {
-      throw new AcceleratorError("The model has no accelerator.");
-    }
-    return this.state;
+    return this.state ?? noAccelerator();
+  }
+
+  /** What computes may change at any run: where the core of the engine can't, the whole does. */
+  private get prepared(): Prepared {
+    return (this.state && this.runner.prepared) ?? noAccelerator();
   }
 
   private async choose(accelerator: Accelerator | "auto"): Promise<void> {
@@ -351,7 +355,7 @@ export class KexportModel extends EventTarget {
 
   private attempt(accelerator: Accelerator): Promise<void> {
     return this.queued(async () => {
-      const prepared = await this.runner.use(accelerator, this.options.build, this.options.onDownload);
+      await this.runner.use(accelerator, this.options.build, this.options.onDownload);
       this.sample = await this.golden;
       const start = performance.now();
       const found = await check(this.runner, accelerator, this.description, this.sample);
@@ -360,7 +364,7 @@ export class KexportModel extends EventTarget {
       }
       requireRight(found, accelerator);
       const checkMs = this.sample ? performance.now() - start : 0;
-      this.state = { accelerator, check: found, prepared, checkMs };
+      this.state = { accelerator, check: found, checkMs };
       this.tried.push({ accelerator, problem: "" });
     });
   }
@@ -413,6 +417,10 @@ export class KexportModel extends EventTarget {
     this.last = next.catch(() => {});
     return next;
   }
+}
+
+function noAccelerator(): never {
+  throw new AcceleratorError("The model has no accelerator.");
 }
 
 function opened(source: string | URL | Bundle): Bundle {

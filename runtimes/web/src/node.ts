@@ -1,8 +1,8 @@
 /** A bundle in Node's file system. */
 
 import type { Bundle, OnProgress } from "./bundle";
-import { buildOf, identityOf, checked, compiled } from "./bundle";
-import { type BundleFile, type BuildName, type Description, parseDescription } from "./description";
+import { buildOf, checked, compiled, identityOf, partOf } from "./bundle";
+import { type BundleFile, type BuildName, type Description, type Part, parseDescription } from "./description";
 import type { EngineSource } from "./engine/load";
 import { BundleError, messageOf } from "./errors";
 
@@ -23,14 +23,17 @@ export class FolderBundle implements Bundle {
     return bytes;
   }
 
-  async engine(build: BuildName): Promise<EngineSource> {
+  async engine(build: BuildName, part: Part): Promise<EngineSource> {
     const found = buildOf(await this.description(), build);
     return {
       build,
-      identity: identityOf(found),
+      identity: identityOf(found, part),
       script: await this.path(found.script.file),
       scriptText: async () => new TextDecoder().decode(await this.read(found.script.file)),
-      module: async () => compiled(found.wasm, new Blob([(await this.read(found.wasm.file)) as BlobPart]).stream()),
+      module: async () => {
+        const { wasm } = partOf(found, part);
+        return compiled(wasm, new Blob([(await this.read(wasm.file)) as BlobPart]).stream());
+      },
     };
   }
 

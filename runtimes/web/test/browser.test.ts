@@ -29,8 +29,11 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     site = undefined;
   });
 
-  async function open(url: string): Promise<void> {
+  async function open(url: string, before?: () => unknown): Promise<void> {
     context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+    if (before) {
+      await context.addInitScript(before);
+    }
     page = await context.newPage();
     problems = [];
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
@@ -69,6 +72,17 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     expect(await status()).toBe("right");
     expect(await page.locator("#use-wasm-threads").count()).toBe(0);
     expect(await page.evaluate(() => model.engine.build)).toBe("simd");
+  });
+
+  test("without a GPU the core of the engine is all that is loaded of it", async () => {
+    site = await serve(bundle("digits"));
+    await open(site.url, () => Object.defineProperty(Navigator.prototype, "gpu", { value: undefined }));
+    expect(await status()).toBe("right");
+    expect(await page.evaluate(() => [model.accelerator, model.engine.part])).toEqual(["wasm", "core"]);
+    await page.click('[data-layer="max_pooling2d"]');
+    await page.waitForSelector(".detail canvas.map");
+    const asked = new Set(site.asked.filter((path) => path.includes("wasm")));
+    expect([...asked]).toEqual([expect.stringMatching(/litert-simd-core-[0-9a-f]{12}\.wasm/)]);
   });
 
   test("a sketched digit is recognised", async () => {

@@ -40,7 +40,7 @@ async function loaded(brotli: boolean, body: Uint8Array, headers: Record<string,
   });
   const compile = vi.spyOn(WebAssembly, "compileStreaming");
   const progress: number[] = [];
-  const engine = await new UrlBundle("http://x/bundle/", description).engine("simd", (step) => progress.push(step.loaded / step.total));
+  const engine = await new UrlBundle("http://x/bundle/", description).engine("simd", "whole", (step) => progress.push(step.loaded / step.total));
   expect(await engine.module()).toBeInstanceOf(WebAssembly.Module);
   const own = (await compile.mock.calls[0]?.[0]) === answer;
   return { asked, own, progress };

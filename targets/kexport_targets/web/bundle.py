@@ -18,7 +18,7 @@ from kexport_targets.web.description import (
     golden_entry,
     write_description,
 )
-from kexport_targets.web.static_files import BUILDS, STATIC, hashed_name
+from kexport_targets.web.static_files import BUILDS, STATIC, WITH_CORE, hashed_name
 
 INDEX: Final = Path("index.html")
 DESCRIPTION: Final = Path("model.json")
@@ -41,7 +41,7 @@ _SINGLE_BUILD: Final = "compat"
 
 def write_folder(folder: Path, model: Path, description: dict[str, Any], signature: Signature) -> Artifact:
     """Write the bundle around ``model`` (a file in ``folder``, which gets a name with its hash)."""
-    files = {name: STATIC.read(name) for name in _static_names(BUILDS, FORMS)}
+    files = {name: STATIC.read(name) for name in _static_names(BUILDS, WITH_CORE, FORMS)}
     names = {name: name if name in _UNHASHED else hashed_name(name, files[_named_by(name)]) for name in files}
     raw_model = model.read_bytes()
     description["model"] = file_entry(hashed_name("model.tflite", raw_model), raw_model)
@@ -67,7 +67,7 @@ def write_single(folder: Path, model: Path, description: dict[str, Any], signatu
     """Write the bundle as one page; ``model`` goes into it."""
     raw_model = model.read_bytes()
     model.unlink()
-    names = _static_names((_SINGLE_BUILD,), _SINGLE_FORMS)
+    names = _static_names((_SINGLE_BUILD,), (), _SINGLE_FORMS)
     entries = {name: file_entry(name, STATIC.read(name)) for name in names}
     description["model"] = file_entry("model.tflite", raw_model)
     _add_runtime(description, entries, (_SINGLE_BUILD,), _SINGLE_FORMS)
@@ -125,9 +125,11 @@ def complete(folder: Path, artifact: Artifact, about: Companions) -> Artifact:
     return replace(artifact, details={**artifact.details, "sizes": _sizes(folder, artifact, description)})
 
 
-def _static_names(builds: tuple[str, ...], forms: Mapping[str, str]) -> list[str]:
-    engine = [f"litert-{build}.{suffix}" for build in builds for suffix in ("js", *forms.values())]
-    return ["kexport-web.js", "page.js", "page.css", *_UNHASHED, *engine]
+def _static_names(builds: tuple[str, ...], with_core: tuple[str, ...], forms: Mapping[str, str]) -> list[str]:
+    scripts = [f"litert-{build}.js" for build in builds]
+    parts = [*(f"litert-{build}" for build in builds), *(f"litert-{build}-core" for build in with_core)]
+    wasm = [f"{part}.{suffix}" for part in parts for suffix in forms.values()]
+    return ["kexport-web.js", "page.js", "page.css", *_UNHASHED, *scripts, *wasm]
 
 
 def _named_by(name: str) -> str:
@@ -141,22 +143,21 @@ def _add_runtime(
     builds: tuple[str, ...],
     forms: Mapping[str, str],
 ) -> None:
+    def wasm(part: str) -> dict[str, Any]:
+        return {form: entries[f"{part}.{suffix}"] for form, suffix in forms.items()}
+
+    found = {build: {"script": entries[f"litert-{build}.js"], **wasm(f"litert-{build}")} for build in builds}
+    for build in builds:
+        if f"litert-{build}-core.wasm.gz" in entries:
+            found[build]["core"] = wasm(f"litert-{build}-core")
     description["script"] = entries["kexport-web.js"]
-    description["engine"] = {
-        **STATIC.build["engine"],
-        "builds": {
-            build: {
-                "script": entries[f"litert-{build}.js"],
-                **{form: entries[f"litert-{build}.{suffix}"] for form, suffix in forms.items()},
-            }
-            for build in builds
-        },
-    }
+    description["engine"] = {**STATIC.build["engine"], "builds": found}
 
 
 def _sizes(folder: Path, artifact: Artifact, description: Mapping[str, Any]) -> dict[str, int]:
-    """Bytes of the whole bundle, and of what one browser loads at its first visit as a server sends it: as it is, and with gzip or
-    brotli. Weights and the golden sample hardly get smaller; they are counted as they are. Of WebAssembly's two forms one is loaded."""
+    """Bytes of the whole bundle, and of what a browser that computes on the CPU loads at its first visit as a server sends it: as it is, and
+    with gzip or brotli. Weights and the golden sample hardly get smaller; they are counted as they are. Of the engine's WebAssembly one of
+    two forms is loaded, and its core."""
     total = sum((folder / path).stat().st_size for path in artifact.files)
     sizes = {"bundle": total, "model": description["model"]["bytes"]}
     if (folder / DESCRIPTION).exists():
@@ -169,6 +170,6 @@ def _sizes(folder: Path, artifact: Artifact, description: Mapping[str, Any]) -> 
         )
         own += description["golden"]["file"]["bytes"] if description["golden"] else 0
         for way in ("raw", "gzip", "brotli"):
-            names = [*seen, f"litert-simd.{wasm[way]}"]
+            names = [*seen, f"litert-simd-core.{wasm[way]}"]
             sizes[f"first_visit_{way}"] = own + sum(STATIC.sizes(name)[way] for name in names)
     return sizes

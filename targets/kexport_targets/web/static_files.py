@@ -17,6 +17,9 @@ FOLDER: Final = Path(__file__).parent / "static"
 #: In the order a browser prefers them; see runtimes/web/src/engine/features.ts.
 BUILDS: Final = ("threads", "simd", "compat")
 
+#: Those that have a core, which is loaded in place of the whole; see runtimes/web/engine/core.mjs.
+WITH_CORE: Final = ("simd", "compat")
+
 #: Of the digits of a file's SHA-256 that stand in its name; sw.js knows hashed names by it.
 HASH_DIGITS: Final = 12
 

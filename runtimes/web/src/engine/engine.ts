@@ -4,6 +4,8 @@ import { gpuDevice } from "./gpu";
 import type { Environment, WasmModule } from "./wasm";
 
 export class Engine {
+  /** It has trapped: its memory is not to be trusted. */
+  broken = false;
   private gpu: { device: GPUDevice; environment: Environment } | undefined;
   private readonly cpu: Environment;
 
@@ -63,6 +65,7 @@ export class Engine {
   /** Look at what was thrown: after a trap the engine is not used for further models. */
   noteFailure(error: unknown): void {
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+      this.broken = true;
       this.onBroken();
     }
   }

@@ -33,10 +33,10 @@ export function hasWebGpu(): boolean {
   return typeof navigator !== "undefined" && !!navigator.gpu;
 }
 
-/** The quickest of these builds that runs here; undefined where none does. */
-export function bestBuild(offered: readonly BuildName[]): BuildName | undefined {
+/** The quickest of these builds that runs here; undefined where none does. One that can't compute on threads has a core. */
+export function bestBuild(offered: readonly BuildName[], { threads }: { threads: boolean }): BuildName | undefined {
   const running: BuildName[] = [];
-  if (hasThreads()) {
+  if (threads && hasThreads()) {
     running.push("threads");
   }
   if (hasRelaxedSimd()) {

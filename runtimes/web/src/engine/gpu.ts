@@ -2,11 +2,11 @@
 
 import { AcceleratorError } from "../errors";
 
-/** A device with the adapter's own limits: the defaults are too small for large layers.
+/** The GPU.
  *
- * @throws AcceleratorError where there is no GPU.
+ * @throws AcceleratorError where there is none.
  */
-export async function gpuDevice(): Promise<GPUDevice> {
+export async function gpuAdapter(): Promise<GPUAdapter> {
   if (typeof navigator === "undefined" || !navigator.gpu) {
     throw new AcceleratorError("This browser has no WebGPU.");
   }
@@ -14,6 +14,15 @@ export async function gpuDevice(): Promise<GPUDevice> {
   if (!adapter) {
     throw new AcceleratorError("WebGPU finds no GPU.");
   }
+  return adapter;
+}
+
+/** A device with the adapter's own limits: the defaults are too small for large layers.
+ *
+ * @throws AcceleratorError where there is no GPU.
+ */
+export async function gpuDevice(): Promise<GPUDevice> {
+  const adapter = await gpuAdapter();
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage, maxTextureDimension2D } = adapter.limits;
   return adapter.requestDevice({
     requiredFeatures: (["shader-f16", "subgroups"] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature)),

@@ -53,6 +53,11 @@ export class Session implements Deletable {
     return (this.compiled.get(key) ?? (await this.signature(key))).run(inputs);
   }
 
+  /** Whether the engine has trapped, at this model or at another. */
+  get broken(): boolean {
+    return this.engine.broken;
+  }
+
   delete(): void {
     if (this.deleted) {
       return;
@@ -61,7 +66,9 @@ export class Session implements Deletable {
     for (const one of this.compiled.values()) {
       one.delete();
     }
-    this.engine.wasm._free(this.pointer);
+    if (!this.engine.broken) {
+      this.engine.wasm._free(this.pointer);
+    }
   }
 
   /** A session with the file in the engine's memory. */

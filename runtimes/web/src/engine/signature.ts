@@ -62,10 +62,8 @@ export class CompiledSignature implements Deletable {
       }
       return new CompiledSignature(engine, key, model, compiled, environment, gpu?.device ?? null);
     } catch (error) {
-      for (const one of made.reverse()) {
-        one.delete();
-      }
       engine.noteFailure(error);
+      deleteAll(engine, made.reverse());
       throw error instanceof AcceleratorError ? error : new AcceleratorError(told(error, engine.errors()));
     }
   }
@@ -74,12 +72,12 @@ export class CompiledSignature implements Deletable {
    * @returns bytes by output name.
    */
   async run(inputs: Readonly<Record<string, Uint8Array>>): Promise<Record<string, Uint8Array>> {
-    for (const slot of this.inputs) {
-      this.fill(slot, inputs[slot.name]);
-    }
-    this.engine.errors();
     let results: TensorBuffer[] = [];
     try {
+      for (const slot of this.inputs) {
+        this.fill(slot, inputs[slot.name]);
+      }
+      this.engine.errors();
       const running = this.compiled.run(this.index, this.buffers);
       // What is computed already is not waited for: in small models that is noticed.
       results = running instanceof Promise ? await running : running;
@@ -94,13 +92,14 @@ export class CompiledSignature implements Deletable {
       this.engine.noteFailure(error);
       throw error instanceof AcceleratorError ? error : new AcceleratorError(told(error, this.engine.errors()));
     } finally {
-      for (const result of results) {
-        result.delete();
-      }
+      deleteAll(this.engine, results);
     }
   }
 
   delete(): void {
+    if (this.engine.broken) {
+      return;
+    }
     for (const { buffer, gpu } of this.inputs) {
       buffer.delete();
       if (gpu) {
@@ -180,6 +179,15 @@ export class CompiledSignature implements Deletable {
       return wasm.HEAPU8.slice(pointer, pointer + result.packedSize());
     } finally {
       result.unlock();
+    }
+  }
+}
+
+/** Give back what an engine holds, unless it has trapped: it is asked for nothing then. */
+function deleteAll(engine: Engine, held: readonly Deletable[]): void {
+  if (!engine.broken) {
+    for (const one of held) {
+      one.delete();
     }
   }
 }

@@ -18,6 +18,7 @@ export class RemoteRunner implements Runner {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
+  prepared: Prepared | undefined;
 
   private constructor(script: string) {
     this.worker = new Worker(script, { name: WORKER_NAME });
@@ -44,11 +45,14 @@ export class RemoteRunner implements Runner {
   }
 
   async use(accelerator: Accelerator, build: BuildName | undefined, progress?: OnProgress): Promise<Prepared> {
-    return (await this.ask({ kind: "use", accelerator, build }, progress)) as Prepared;
+    this.prepared = (await this.ask({ kind: "use", accelerator, build }, progress)) as Prepared;
+    return this.prepared;
   }
 
   async run(signature: string, inputs: Bytes): Promise<Ran> {
-    return (await this.ask({ kind: "run", signature, inputs })) as Ran;
+    const ran = (await this.ask({ kind: "run", signature, inputs })) as Ran;
+    this.prepared = ran.prepared;
+    return ran;
   }
 
   async dispose(): Promise<void> {
