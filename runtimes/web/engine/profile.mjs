@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { BUILDS, readBuild } from "./builds.mjs";
 import { atInstructions } from "./instructions.mjs";
-import { SECTIONS, WasmFile, extended, joined, signed, unsigned } from "./wasm-file.mjs";
+import { Reader, SECTIONS, WasmFile, extended, joined, signed, unsigned } from "./wasm-file.mjs";
 
 const MARK = "called";
 
@@ -17,7 +17,7 @@ const MARK = "called";
 function instrumented(wasm) {
   const file = new WasmFile(wasm);
   const globals = file.section(SECTIONS.global);
-  const first = file.imported.global + countOf(globals);
+  const first = file.imported.global + new Reader(globals).unsigned();
   const variable = [0x7f, 0x01, 0x41, 0x00, 0x0b]; // i32, mutable, i32.const 0, end
   file.replace(SECTIONS.global, extended(globals, file.bodies.map(() => variable)));
   const names = file.bodies.map((_, index) => {
@@ -30,14 +30,6 @@ function instrumented(wasm) {
     return joined([body.subarray(0, at), [0x41, ...signed(1), 0x24, ...unsigned(first + index)], body.subarray(at)]);
   });
   return { bytes: file.bytes(), functions: file.bodies.length };
-}
-
-function countOf(section) {
-  let [value, scale, at] = [0, 1, 0];
-  for (; section[at] >= 0x80; at++, scale *= 128) {
-    value += (section[at] & 0x7f) * scale;
-  }
-  return value + section[at] * scale;
 }
 
 async function profiled(build, folder) {
