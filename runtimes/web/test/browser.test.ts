@@ -11,6 +11,7 @@ const FLAGS = [
 ];
 
 declare const model: KexportModel;
+declare const kexport: typeof import("../src/index");
 
 describe.skipIf(!BUNDLES)("in a browser", () => {
   let browser: Browser;
@@ -72,6 +73,30 @@ describe.skipIf(!BUNDLES)("in a browser", () => {
     expect(await status()).toBe("right");
     expect(await page.locator("#use-wasm-threads").count()).toBe(0);
     expect(await page.evaluate(() => model.engine.build)).toBe("simd");
+  });
+
+  test("threads are shared by all models of a page, and switching back and forth takes no more of them", async () => {
+    site = await serve(bundle("digits"), ISOLATED);
+    await open(site.url);
+    const found = await page.evaluate(async () => {
+      const cores = navigator.hardwareConcurrency;
+      for (const accelerator of ["wasm-threads", "wasm", "wasm-threads", "webgpu", "wasm-threads", "wasm", "wasm-threads"] as const) {
+        await model.use(accelerator);
+        await model.predict({ image: new Float32Array(64) });
+      }
+      const first = model.engine.threads;
+      const others: number[] = [];
+      for (let count = 0; count < 3; count++) {
+        const other = await kexport.KexportModel.load(location.href, { worker: false, accelerator: "wasm-threads" });
+        await other.layerOutputs({ image: new Float32Array(64) });
+        others.push(other.engine.threads);
+      }
+      return { cores, first, others };
+    });
+    // Workers' models have threads of their own; those of the page take turns.
+    expect(found.first).toBe(found.cores);
+    expect(found.others[0]).toBe(found.cores);
+    expect(found.others[2]).toBe(1);
   });
 
   test("without a GPU the core of the engine is all that is loaded of it", async () => {

@@ -3,11 +3,26 @@
 import { gpuDevice } from "./gpu";
 import type { Environment, WasmModule } from "./wasm";
 
+/** How long a thread that has ended may take to be there again for another model. */
+const THREAD_RETURNS_MS = 1000;
+
+/** A model's file in the engine's memory, which its sessions share. */
+export interface PlacedFile {
+  readonly pointer: number;
+  readonly bytes: number;
+  readonly starts: ReadonlyMap<string, number>;
+  sessions: number;
+}
+
 export class Engine {
   /** It has trapped: its memory is not to be trusted. */
   broken = false;
   private gpu: { device: GPUDevice; environment: Environment } | undefined;
   private readonly cpu: Environment;
+  /** By the bytes of a file as it came. */
+  readonly files = new Map<Uint8Array, PlacedFile>();
+  /** Threads that models have, beside the one that asks. */
+  private busyThreads = 0;
 
   /**
    * @param log what the engine has said since it was asked last: its errors are lines there, not exceptions.
@@ -29,6 +44,25 @@ export class Engine {
       return 1;
     }
     return Math.max(1, Math.min(this.wasm.getThreadCount(), globalThis.navigator?.hardwareConcurrency ?? 1));
+  }
+
+  /** Threads for a model to compute on, its own until they are given back: all of {@link threads}, or those that other models leave.
+   *
+   * The engine's script starts as many workers as the processor has cores. A model that needed more would wait for ever, since none starts
+   * while the engine waits.
+   */
+  takeThreads(): number {
+    const count = Math.min(this.threads, 1 + Math.max(0, this.threads - this.busyThreads));
+    this.busyThreads += count - 1;
+    return count;
+  }
+
+  giveBackThreads(count: number): void {
+    if (count > 1) {
+      setTimeout(() => {
+        this.busyThreads -= count - 1;
+      }, THREAD_RETURNS_MS);
+    }
   }
 
   /** Where models are compiled for the CPU. */

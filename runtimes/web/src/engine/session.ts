@@ -2,7 +2,7 @@
 
 import { AcceleratorError, BundleError, messageOf } from "../errors";
 import { type ModelFile, readModelFile } from "../tflite/model-file";
-import type { Engine } from "./engine";
+import type { Engine, PlacedFile } from "./engine";
 import { type Accelerator, CompiledSignature } from "./signature";
 import type { Deletable } from "./wasm";
 
@@ -18,8 +18,8 @@ export class Session implements Deletable {
   private constructor(
     private readonly engine: Engine,
     readonly accelerator: Accelerator,
-    private readonly pointer: number,
-    private readonly file: Pick<ModelFile, "bytes" | "starts">,
+    private readonly key: Uint8Array,
+    private readonly file: PlacedFile,
   ) {}
 
   /** Compile the bytes of a .tflite file of kexport.
@@ -31,7 +31,7 @@ export class Session implements Deletable {
     if (accelerator === "wasm-threads" && !engine.threaded) {
       throw new AcceleratorError("Threads need the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy.");
     }
-    const session = Session.put(engine, bytes, accelerator);
+    const session = new Session(engine, accelerator, bytes, placed(engine, bytes));
     try {
       await session.signature(MODEL);
       return session;
@@ -53,9 +53,14 @@ export class Session implements Deletable {
     return (this.compiled.get(key) ?? (await this.signature(key))).run(inputs);
   }
 
-  /** Whether the engine has trapped, at this model or at another. */
+  /** Threads that compute on the CPU. */
+  get threads(): number {
+    return this.compiled.get(MODEL)?.threads ?? 1;
+  }
+
+  /** Whether the engine has trapped, at this model or at another, or the GPU is gone. */
   get broken(): boolean {
-    return this.engine.broken;
+    return this.engine.broken || [...this.compiled.values()].some(({ lost }) => lost);
   }
 
   delete(): void {
@@ -66,20 +71,13 @@ export class Session implements Deletable {
     for (const one of this.compiled.values()) {
       one.delete();
     }
-    if (!this.engine.broken) {
-      this.engine.wasm._free(this.pointer);
+    this.file.sessions -= 1;
+    if (!this.file.sessions) {
+      this.engine.files.delete(this.key);
+      if (!this.engine.broken) {
+        this.engine.wasm._free(this.file.pointer);
+      }
     }
-  }
-
-  /** A session with the file in the engine's memory. */
-  private static put(engine: Engine, bytes: Uint8Array, accelerator: Accelerator): Session {
-    const file = read(bytes);
-    const pointer = engine.wasm._malloc(file.bytes);
-    if (!pointer) {
-      throw new AcceleratorError(`There is no memory for a model of ${file.bytes} bytes.`);
-    }
-    file.write(engine.wasm.HEAPU8.subarray(pointer, pointer + file.bytes));
-    return new Session(engine, accelerator, pointer, { bytes: file.bytes, starts: file.starts });
   }
 
   private async signature(key: string): Promise<CompiledSignature> {
@@ -88,7 +86,7 @@ export class Session implements Deletable {
       throw new AcceleratorError(`The model has no signature ${key}.`);
     }
     const compile = (accelerator: Accelerator): Promise<CompiledSignature> =>
-      CompiledSignature.compile(this.engine, key, this.pointer + start, this.file.bytes - start, accelerator);
+      CompiledSignature.compile(this.engine, key, this.file.pointer + start, this.file.bytes - start, accelerator);
     let one: CompiledSignature;
     try {
       one = await compile(this.accelerator);
@@ -102,6 +100,23 @@ export class Session implements Deletable {
     this.compiled.set(key, one);
     return one;
   }
+}
+
+/** The file in the engine's memory, for one session more. */
+function placed(engine: Engine, bytes: Uint8Array): PlacedFile {
+  let there = engine.files.get(bytes);
+  if (!there) {
+    const file = read(bytes);
+    const pointer = engine.wasm._malloc(file.bytes);
+    if (!pointer) {
+      throw new AcceleratorError(`There is no memory for a model of ${file.bytes} bytes.`);
+    }
+    file.write(engine.wasm.HEAPU8.subarray(pointer, pointer + file.bytes));
+    there = { pointer, bytes: file.bytes, starts: file.starts, sessions: 0 };
+    engine.files.set(bytes, there);
+  }
+  there.sessions += 1;
+  return there;
 }
 
 /** A model that has come in. */

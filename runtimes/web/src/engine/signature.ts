@@ -20,6 +20,8 @@ export class CompiledSignature implements Deletable {
   private readonly inputs: readonly Slot[];
   private readonly buffers: TensorBuffer[];
   private readonly outputs: readonly string[];
+  /** The GPU's device is gone, and all that was on it. */
+  lost = false;
 
   private constructor(
     private readonly engine: Engine,
@@ -28,12 +30,16 @@ export class CompiledSignature implements Deletable {
     private readonly compiled: CompiledModel,
     private readonly environment: Environment,
     private readonly device: GPUDevice | null,
+    readonly threads: number,
   ) {
     const { index, inputs, outputs } = found(model, key);
     this.index = index;
     this.inputs = inputs.map((name, input) => this.slot(input, name));
     this.buffers = this.inputs.map((slot) => slot.buffer);
     this.outputs = outputs;
+    void device?.lost.then(() => {
+      this.lost = true;
+    });
   }
 
   /** Compile a signature of the model that lies in the engine's memory, and stays there as long as this does.
@@ -45,6 +51,7 @@ export class CompiledSignature implements Deletable {
     engine.errors();
     const gpu = accelerator === "webgpu" ? await engine.gpuEnvironment() : null;
     const environment = gpu?.environment ?? engine.cpuEnvironment;
+    const threads = accelerator === "wasm-threads" ? engine.takeThreads() : 1;
     const made: Deletable[] = [];
     try {
       const model = wasm.loadModel(environment, pointer, bytes);
@@ -52,7 +59,7 @@ export class CompiledSignature implements Deletable {
       const compiled = await wasm.compileModel(environment, model, {
         environment: { liteRtEnvironment: environment },
         accelerator: gpu ? "webgpu" : "wasm",
-        cpuOptions: { numThreads: accelerator === "wasm-threads" ? engine.threads : 1 },
+        cpuOptions: { numThreads: threads },
         gpuOptions: gpu ? { precision: "fp32" } : {},
         webNNOptions: {},
       });
@@ -60,10 +67,11 @@ export class CompiledSignature implements Deletable {
       if (gpu && !compiled.isFullyAccelerated()) {
         throw new AcceleratorError("WebGPU has no kernel for some of this model's ops.");
       }
-      return new CompiledSignature(engine, key, model, compiled, environment, gpu?.device ?? null);
+      return new CompiledSignature(engine, key, model, compiled, environment, gpu?.device ?? null, threads);
     } catch (error) {
       engine.noteFailure(error);
       deleteAll(engine, made.reverse());
+      engine.giveBackThreads(threads);
       throw error instanceof AcceleratorError ? error : new AcceleratorError(told(error, engine.errors()));
     }
   }
@@ -109,6 +117,7 @@ export class CompiledSignature implements Deletable {
     }
     this.compiled.delete();
     this.model.delete();
+    this.engine.giveBackThreads(this.threads);
   }
 
   private slot(input: number, name: string): Slot {

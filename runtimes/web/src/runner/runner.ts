@@ -51,6 +51,8 @@ interface Ready {
  * which stays from then on: the core lacks functions, and says nothing but that it has trapped.
  */
 export class LocalRunner implements Runner {
+  /** The model is compiled for an accelerator once: switching back takes no time, and no further threads (Engine.takeThreads). */
+  private readonly compiled = new Map<Accelerator, Ready>();
   private ready: Ready | undefined;
   private file: Uint8Array | undefined;
   private downloadMs = 0;
@@ -65,6 +67,11 @@ export class LocalRunner implements Runner {
 
   async use(accelerator: Accelerator, build: BuildName | undefined, progress?: OnProgress): Promise<Prepared> {
     const { engine } = await this.bundle.description();
+    const there = this.compiled.get(accelerator);
+    if (there && !there.session.broken && (!build || build === there.prepared.build)) {
+      this.ready = there;
+      return there.prepared;
+    }
     const chosen = build ?? this.bestBuild(accelerator, Object.keys(engine.builds) as BuildName[]);
     if (!chosen) {
       throw new AcceleratorError("The bundle has no build of its engine that runs here.");
@@ -105,7 +112,10 @@ export class LocalRunner implements Runner {
   }
 
   async dispose(): Promise<void> {
-    this.ready?.session.delete();
+    for (const { session } of this.compiled.values()) {
+      session.delete();
+    }
+    this.compiled.clear();
     this.ready = undefined;
     this.file = undefined;
   }
@@ -128,15 +138,16 @@ export class LocalRunner implements Runner {
     const loaded = performance.now();
     this.downloadMs += loaded - start;
     const session = await compiled(engine, file, accelerator);
-    this.ready?.session.delete();
+    this.compiled.get(accelerator)?.session.delete();
     const prepared = {
       build,
       part,
-      threads: accelerator === "wasm-threads" ? engine.threads : 1,
+      threads: session.threads,
       downloadMs: this.downloadMs,
       compileMs: performance.now() - loaded,
     };
     this.ready = { accelerator, session, prepared };
+    this.compiled.set(accelerator, this.ready);
     return prepared;
   }
 
