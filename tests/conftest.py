@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -19,3 +20,6 @@ def pytest_configure() -> None:
     os.environ["KEXPORT_BACKENDS"] = str(CACHE / "no_backends")
     # On by itself on processors with instructions for neural networks alone.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # A shell starts what it runs in the background with this signal ignored, which is inherited: what tests interrupt would not end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
