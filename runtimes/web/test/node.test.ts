@@ -39,18 +39,19 @@ describe.skipIf(!BUNDLES)("in Node", () => {
     await model.dispose();
   });
 
-  test("10,000 predictions take no more memory than 1,000", async () => {
+  test("20,000 predictions take no more memory", async () => {
     const model = await KexportModel.load(bundle("digits"));
     const image = new Float32Array(64).fill(0.5);
     const held = (): number => process.memoryUsage().rss;
-    for (let run = 0; run < 1000; run++) {
+    // Until then functions are compiled again, for speed, and the heap finds its size.
+    for (let run = 0; run < 10000; run++) {
       await model.predict({ image });
     }
     const before = held();
-    for (let run = 0; run < 9000; run++) {
+    for (let run = 0; run < 20000; run++) {
       await model.predict({ image });
     }
-    expect(held() - before).toBeLessThan(30e6);
+    expect(held() - before).toBeLessThan(20e6);
     await model.dispose();
   });
 
