@@ -15,16 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from conformance.conformance_models import model_folder
-from conformance.rows import Row, lengths, rows, widened
-from kexport import plugins
+from conformance.rows import Row, export_row, rows
 from kexport.errors import KexportError
-from kexport.loading import load
-from kexport.lowering import lower
-from support.op_by_dtype import held
-from support.targets import REFUSED, exact_options
+from support.targets import REFUSED
 
 WEB = Path(__file__).resolve().parents[2] / "runtimes" / "web"
 
@@ -34,20 +28,10 @@ _TOGETHER = 40
 
 def write_bundle(row: Row, samples: int | None, folder: Path) -> None:
     """A row's bundle for ``samples`` at a time (``None``: as many as were recorded), with one run's inputs beside it."""
-    models = model_folder(row.writer, row.family)
-    recorded = np.load(models / f"{row.case.id}.npz")
-    spec = load(models / f"{row.case.id}{row.suffix}")
-    batch = samples or len(recorded[recorded.files[0]])
-    given = {name: widened(recorded[f"in/{index}"]) for index, name in enumerate(spec.input_names)}
-    graph = lower(spec, batch=batch)
-    graph = lower(spec, batch=batch, dimensions=lengths(graph, given))
-    target, options = plugins.target("web"), exact_options("web")
-    artifact = target.emit(target.legalize(graph, options), folder, options)
-    inputs = {
-        port.name: held(widened(recorded[f"in/{index}"][:batch]), port).ravel().tolist()
-        for index, port in enumerate(artifact.signature.inputs)
-    }
-    (folder / "inputs.json").write_text(json.dumps(inputs))
+    inputs = export_row(row, "web", folder, batch=samples).inputs
+    (folder / "inputs.json").write_text(
+        json.dumps({name: array[:samples].ravel().tolist() for name, array in inputs.items()})
+    )
 
 
 def wanted() -> list[Row]:

@@ -87,10 +87,11 @@ class Exported(NamedTuple):
     tolerance: float
 
 
-def export_row(row: Row, target: str, folder: Path, **chosen: Any) -> Exported:
-    """Write a row's model as an artifact, in float32 unless ``chosen`` options say otherwise, into a folder."""
+def export_row(row: Row, target: str, folder: Path, *, batch: int | None = None, **chosen: Any) -> Exported:
+    """Write a row's model as an artifact, in float32 unless ``chosen`` options say otherwise, into a folder; for as many samples at a time as
+    were recorded, or for ``batch``."""
     recorded = np.load(model_folder(row.writer, row.family) / f"{row.case.id}.npz")
-    samples = len(recorded[recorded.files[0]])
+    samples = batch or len(recorded[recorded.files[0]])
     spec = load(model_folder(row.writer, row.family) / f"{row.case.id}{row.suffix}")
     format_ = plugins.target(target)
     options = exact_options(target) | chosen
